@@ -1,0 +1,1 @@
+"""Hydra YAML groups, their strict typed models, and composition. Imports without torch."""

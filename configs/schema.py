@@ -1,0 +1,232 @@
+"""Every setting of a run, typed and strict. A default lives here and nowhere else.
+
+Defaults are the values of the R1 paper where it names one (arXiv 2501.12948v2, section 2.1);
+YAML files under configs/ change them for smaller models. "Step" means one rollout and its
+mini-batch updates; "update" means one optimiser step (which the paper calls a training step).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[int, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Settings(BaseModel):
+    """Base of all groups: unknown keys are errors, values are frozen once validated."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True
+    )
+
+
+class RecipeSettings(Settings):
+    """What is trained and for how long."""
+
+    kind: Literal["r1_zero"] = "r1_zero"
+    steps: Positive = 650
+    """Rollouts in the run. The paper's 10,400 updates are 650 rollouts of 16 updates."""
+    checkpoint_every: Positive = 25
+    """Steps between checkpoints; the last step is always saved."""
+    keep_checkpoints: Annotated[int, Field(ge=2)] = 2
+    """Newest complete checkpoints to keep. Two, so that a torn one has a predecessor."""
+    eval_every: NonNegative = 0
+    """Steps between evaluations on held-out problems; 0: only before and after training."""
+    eval_problems: Positive = 128
+    """Held-out problems per evaluation."""
+    eval_samples: Positive = 16
+    """Completions per held-out problem; pass@1 is their mean accuracy."""
+
+
+class NanoModel(Settings):
+    """The base model of the nano world, pre-trained on first use and cached."""
+
+    kind: Literal["nano"] = "nano"
+    pretrain_steps: Positive = 600
+    """Optimiser steps of the base model's pre-training."""
+    pretrain_seed: NonNegative = 0
+    cache_dir: str = "~/.cache/r1-foundry"
+    """Where built base models are kept between runs."""
+
+
+class FolderModel(Settings):
+    """Any Hugging Face causal language model."""
+
+    kind: Literal["folder"] = "folder"
+    path: str
+    """A folder with config.json, safetensors weights and a tokenizer, or a hub name."""
+
+
+class NanoData(Settings):
+    """Problems of the nano world, generated from the seed."""
+
+    kind: Literal["nano"] = "nano"
+    seed: NonNegative = 0
+    train_problems: Positive = 4096
+    heldout_problems: Positive = 256
+    """Held-out problems never occur in any training split."""
+
+
+class Gsm8kData(Settings):
+    """GSM8K-style JSON lines: question, and answer ending in '#### N'."""
+
+    kind: Literal["gsm8k"] = "gsm8k"
+    path: str
+    """A .jsonl file with the keys question and answer."""
+    heldout_problems: Positive = 256
+    """Rows set aside for evaluation, chosen by a hash of the question."""
+    template: Literal["r1_zero", "chat"] = "r1_zero"
+    """r1_zero: the paper's plain-text prompt (Table 1); chat: the tokenizer's chat template."""
+    max_prompt_tokens: Positive = 512
+    """Longer prompts are left out, counted and reported."""
+
+
+class RewardSettings(Settings):
+    """Weights of the reward's parts. R1-Zero: accuracy + format with the same weight."""
+
+    accuracy: float = 1.0
+    format: float = 1.0
+    workers: Positive = 1
+    """Reward actors, one CPU each."""
+    shuffle: bool = False
+    """Control experiment: give each completion the reward of another one of the same step, so
+    that nothing can be learnt."""
+
+
+class AlgorithmSettings(Settings):
+    """The policy-gradient objective."""
+
+    loss: Literal["grpo", "dr_grpo", "dapo", "gspo", "cispo", "rloo", "reinforce_pp"] = "grpo"
+    advantage: Literal["mean_std", "mean", "leave_one_out", "batch_mean_std"] = "mean_std"
+    """mean_std: (r - mean) / (std + 1e-6) over the group, population std (ddof 0)."""
+    clip_low: Annotated[float, Field(gt=0.0)] = 0.2
+    """Ratios below 1 - clip_low are clipped. The paper does not report Zero's value."""
+    clip_high: Annotated[float, Field(gt=0.0)] = 0.2
+    """Ratios above 1 + clip_high are clipped; 10 is legal (R1's first RL stage)."""
+    kl_coef: Annotated[float, Field(ge=0.0)] = 0.001
+    """Weight of the KL term in the loss; 0 skips the reference pass altogether."""
+    kl_estimator: Literal["k1", "k2", "k3"] = "k3"
+    reference_refresh_updates: NonNegative = 400
+    """Updates between replacements of the reference by the policy; 0: never."""
+    old_log_probs: Literal["sampler", "learner"] = "sampler"
+    """Which engine says what the policy's log-probs were before the step's first update."""
+    importance_correction: Literal["none", "token", "sequence"] = "none"
+    """Truncated importance sampling for the sampler/learner gap; needs old_log_probs=learner."""
+    importance_cap: Annotated[float, Field(gt=0.0)] = 2.0
+    """Upper bound of the importance weight."""
+    drop_zero_variance: bool = True
+    """Leave out groups whose rewards are all equal: their advantages are 0."""
+    truncated: Literal["keep", "mask"] = "keep"
+    """Completions cut at the length cap: keep them in the loss, or only in the baseline."""
+
+
+class RolloutSettings(Settings):
+    """Sampling, and the engine that does it."""
+
+    prompts_per_step: Positive = 512
+    samples_per_prompt: Annotated[int, Field(ge=2)] = 16
+    """Group size G; at least 2, or a group has no baseline."""
+    temperature: Annotated[float, Field(gt=0.0)] = 1.0
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    max_tokens: Positive = 32768
+    """Length cap of a completion at the start of the run."""
+    max_tokens_schedule: dict[int, int] = {}
+    """Update number -> length cap from there on; the paper: {8200: 65536}."""
+    wave_prompts: NonNegative = 0
+    """Prompts generated together and journalled together; 0: all prompts of the step. With
+    deterministic=true, a wave interrupted half-way is generated again as a whole."""
+    samplers: Positive = 1
+    """Engines; prompts are dealt out to them in order."""
+    tensor_parallel: Positive = 1
+    """GPUs per engine."""
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    kv_cache_gib: Annotated[float, Field(gt=0.0)] = 1.0
+    """Memory for the KV cache of an engine on the CPU."""
+    gpu_memory_fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 0.85
+    """Share of a GPU's memory an engine may take."""
+    max_concurrent: Positive = 256
+    """Sequences an engine decodes at the same time."""
+    transfer: Literal["ray", "nccl", "ipc"] = "ray"
+    """How weights reach the engines: ray on the CPU, nccl or ipc on GPUs."""
+    canary_prompts: Positive = 4
+    """Fixed prompts whose log-probs are compared after every transfer."""
+    canary_threshold: Annotated[float, Field(ge=0.0)] = 0.0
+    """Largest accepted gap in nats; 0: by dtype (1e-3 in float32, 0.5 in bfloat16)."""
+
+
+class LearnerSettings(Settings):
+    """The optimiser and how the learner is spread over processes."""
+
+    learning_rate: Annotated[float, Field(gt=0.0)] = 3e-6
+    warmup_updates: NonNegative = 0
+    """Updates over which the learning rate rises linearly; constant afterwards."""
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    gradient_clip: Annotated[float, Field(ge=0.0)] = 1.0
+    """Largest global gradient norm; 0: no clipping."""
+    mini_batches: Positive = 16
+    """Updates per rollout: the step's samples are split at random into this many."""
+    row_tokens: Positive = 32768
+    """Samples are packed best-fit into rows of at most this many tokens."""
+    rows_per_micro_batch: Positive = 1
+    """Rows in one forward and backward pass; changes speed and memory, never the gradient."""
+    ranks: Positive = 1
+    """Learner processes; data parallel over all of them."""
+    zero_stage: Annotated[int, Field(ge=0, le=3)] = 0
+    expert_parallel: Positive = 1
+    """Ranks that share one copy of the experts (DeepSpeed AutoEP)."""
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    gradient_checkpointing: bool = False
+    log_prob_chunk_tokens: Positive = 1024
+    """Tokens per chunk of the vocabulary projection: [tokens, vocab] never exists beyond it."""
+    router_bias_rate: Annotated[float, Field(ge=0.0)] = 0.0
+    """Step of the router's load-balancing bias per update (DeepSeek-V3: 0.001); 0: frozen."""
+    offload: bool = False
+    """Move weights and optimiser state to host memory while the samplers generate (GPUs)."""
+
+
+class ClusterSettings(Settings):
+    """Where the processes run."""
+
+    kind: Literal["local"] = "local"
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: NonNegative = 0
+    """CPU threads of the phase that is running; 0: all cores."""
+    start_timeout_s: Positive = 300
+    """Longest wait for the actors to be ready."""
+    step_timeout_s: Positive = 3600
+    """Longest wait for any phase of a step; names who is late."""
+
+
+class TrackingSettings(Settings):
+    """Where metrics go, beside metrics.jsonl and the report, which are always written."""
+
+    wandb: bool = False
+    """Weights & Biases; offline when there is no API key."""
+    wandb_project: str = "r1-foundry"
+    tensorboard: bool = False
+    samples_per_step: NonNegative = 2
+    """Groups written to rollouts/ each step for reading."""
+
+
+class RunConfig(Settings):
+    """One run, whole."""
+
+    run_dir: str
+    """Everything the run writes. The same command on the same folder continues it."""
+    seed: NonNegative = 0
+    deterministic: bool = True
+    """Same bits on every run and after every restart, at some cost in speed."""
+    recipe: RecipeSettings
+    model: Annotated[NanoModel | FolderModel, Field(discriminator="kind")]
+    data: Annotated[NanoData | Gsm8kData, Field(discriminator="kind")]
+    reward: RewardSettings
+    algorithm: AlgorithmSettings
+    rollout: RolloutSettings
+    learner: LearnerSettings
+    cluster: ClusterSettings
+    tracking: TrackingSettings

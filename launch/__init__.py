@@ -1,0 +1,1 @@
+"""The command line, Ray actors, run state, trackers, console and report."""

@@ -1,0 +1,1 @@
+"""Models: loading and saving, the packed forward pass, learners, the exporter, checkpoints."""

@@ -1,0 +1,1 @@
+"""Data sets, the nano world, and what each training recipe does."""

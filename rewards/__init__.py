@@ -1,0 +1,1 @@
+"""Rule rewards with typed outcomes. Imports without torch."""

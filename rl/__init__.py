@@ -1,0 +1,1 @@
+"""The pure core: records, advantages, losses, packing, schedules and the training loop."""

@@ -1,0 +1,59 @@
+"""What the training loop asks of the outside world: one small Protocol per boundary.
+
+The classes behind them live in rollout/ and model/ and are reached through Ray actors in launch/;
+fakes of a few lines are enough to test the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, Protocol
+
+from torch import Tensor
+
+from rl.records import Completion, GenerationRequest, Group, Prompt, Row, SamplingSettings
+
+Policy = Literal["policy", "reference"]
+
+
+class Sampler(Protocol):
+    """One engine that turns requests into completions."""
+
+    def generate(
+        self, requests: Sequence[GenerationRequest], sampling: SamplingSettings
+    ) -> Iterator[Completion]:
+        """Yield each completion as soon as it is finished, in any order."""
+        ...
+
+
+class Rollouts(Protocol):
+    """All samplers and reward workers of a run, with the journal in front of them."""
+
+    def collect(self, step: int, prompts: Sequence[Prompt]) -> list[Group]:
+        """Scored groups of this step, in the order of prompts; from the journal where finished."""
+        ...
+
+
+class Learner(Protocol):
+    """All ranks of the learner, seen from the driver."""
+
+    def log_probs(self, rows: Sequence[Row], policy: Policy) -> list[Tensor]:
+        """[T] float32 log-prob of each token given those before it in its segment, per row.
+        0 at the first token of each segment."""
+        ...
+
+    def update(self, rows: Sequence[Sequence[Row]], learning_rate: float) -> Mapping[str, float]:
+        """One optimiser step on one mini-batch: rows[rank], equally many for each rank."""
+        ...
+
+    def refresh_reference(self) -> None:
+        """Make the current policy the reference."""
+        ...
+
+
+class Publisher(Protocol):
+    """Carries the learner's weights to every sampler and verifies that they arrived."""
+
+    def publish(self, version: int) -> Mapping[str, float]:
+        """Returns the metrics of the transfer; raises if the canary fails."""
+        ...

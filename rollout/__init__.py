@@ -1,0 +1,1 @@
+"""Sampling: prompts to completions, weight transfer and its verification, the rollout journal."""
