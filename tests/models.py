@@ -89,7 +89,7 @@ def _enlarge(model: torch.nn.Module) -> None:
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:
-                parameter.mul_(5.0)
+                parameter.mul_(8.0)
             else:
                 parameter.add_(0.1 * torch.randn_like(parameter))
 
