@@ -28,6 +28,7 @@ class RecipeSettings(Settings):
     """What is trained and for how long."""
 
     kind: Literal["r1_zero"] = "r1_zero"
+    """R1-Zero: reinforcement learning on a base model, with rule-based rewards only."""
     steps: Positive = 650
     """Rollouts in the run. The paper's 10,400 updates are 650 rollouts of 16 updates."""
     checkpoint_every: Positive = 25
@@ -46,9 +47,11 @@ class NanoModel(Settings):
     """The base model of the nano world, pre-trained on first use and cached."""
 
     kind: Literal["nano"] = "nano"
+    """A small DeepSeek-V3 made by this program."""
     pretrain_steps: Positive = 600
     """Optimiser steps of the base model's pre-training."""
     pretrain_seed: NonNegative = 0
+    """Seed of the corpus, the initial weights and the order of pre-training."""
     cache_dir: str = "~/.cache/r1-foundry"
     """Where built base models are kept between runs."""
 
@@ -57,6 +60,7 @@ class FolderModel(Settings):
     """Any Hugging Face causal language model."""
 
     kind: Literal["folder"] = "folder"
+    """A model that exists already."""
     path: str
     """A folder with config.json, safetensors weights and a tokenizer, or a hub name."""
 
@@ -65,8 +69,11 @@ class NanoData(Settings):
     """Problems of the nano world, generated from the seed."""
 
     kind: Literal["nano"] = "nano"
+    """Problems made by this program."""
     seed: NonNegative = 0
+    """Seed of the problems and of their split."""
     train_problems: Positive = 4096
+    """Problems to train on; each is used once before any is used again."""
     heldout_problems: Positive = 256
     """Held-out problems never occur in any training split."""
 
@@ -75,6 +82,7 @@ class Gsm8kData(Settings):
     """GSM8K-style JSON lines: question, and answer ending in '#### N'."""
 
     kind: Literal["gsm8k"] = "gsm8k"
+    """Problems from a file."""
     path: str
     """A .jsonl file with the keys question and answer."""
     heldout_problems: Positive = 256
@@ -89,7 +97,9 @@ class RewardSettings(Settings):
     """Weights of the reward's parts. R1-Zero: accuracy + format with the same weight."""
 
     accuracy: float = 1.0
+    """Weight of the answer being right (0 or 1)."""
     format: float = 1.0
+    """Weight of the think and answer tags being in place (0 or 1)."""
     workers: Positive = 1
     """Reward actors, one CPU each."""
     shuffle: bool = False
@@ -101,6 +111,7 @@ class AlgorithmSettings(Settings):
     """The policy-gradient objective."""
 
     loss: Literal["grpo", "dr_grpo", "dapo", "gspo", "cispo", "rloo", "reinforce_pp"] = "grpo"
+    """The token loss and how tokens are averaged; see rl/losses.py for each formula."""
     advantage: Literal["mean_std", "mean", "leave_one_out", "batch_mean_std"] = "mean_std"
     """mean_std: (r - mean) / (std + 1e-6) over the group, population std (ddof 0)."""
     clip_low: Annotated[float, Field(gt=0.0)] = 0.2
@@ -110,6 +121,7 @@ class AlgorithmSettings(Settings):
     kl_coef: Annotated[float, Field(ge=0.0)] = 0.001
     """Weight of the KL term in the loss; 0 skips the reference pass altogether."""
     kl_estimator: Literal["k1", "k2", "k3"] = "k3"
+    """k1: -log r, k2: (log r)^2 / 2, k3: r - 1 - log r, with r = reference / policy."""
     reference_refresh_updates: NonNegative = 400
     """Updates between replacements of the reference by the policy; 0: never."""
     old_log_probs: Literal["sampler", "learner"] = "sampler"
@@ -128,10 +140,13 @@ class RolloutSettings(Settings):
     """Sampling, and the engine that does it."""
 
     prompts_per_step: Positive = 512
+    """Problems per rollout."""
     samples_per_prompt: Annotated[int, Field(ge=2)] = 16
     """Group size G; at least 2, or a group has no baseline."""
     temperature: Annotated[float, Field(gt=0.0)] = 1.0
+    """Of training rollouts and evaluation alike."""
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Nucleus sampling; 1: off. Log-probs are those of the distribution sampled from."""
     max_tokens: Positive = 32768
     """Length cap of a completion at the start of the run."""
     max_tokens_schedule: dict[int, int] = {}
@@ -144,6 +159,7 @@ class RolloutSettings(Settings):
     tensor_parallel: Positive = 1
     """GPUs per engine."""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    """Of the engine's weights and activations."""
     kv_cache_gib: Annotated[float, Field(gt=0.0)] = 1.0
     """Memory for the KV cache of an engine on the CPU."""
     gpu_memory_fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 0.85
@@ -162,10 +178,13 @@ class LearnerSettings(Settings):
     """The optimiser and how the learner is spread over processes."""
 
     learning_rate: Annotated[float, Field(gt=0.0)] = 3e-6
+    """Of AdamW, after the warm-up."""
     warmup_updates: NonNegative = 0
     """Updates over which the learning rate rises linearly; constant afterwards."""
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    """Decoupled weight decay of AdamW."""
     betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    """Decay rates of AdamW's first and second moment."""
     gradient_clip: Annotated[float, Field(ge=0.0)] = 1.0
     """Largest global gradient norm; 0: no clipping."""
     mini_batches: Positive = 16
@@ -177,10 +196,13 @@ class LearnerSettings(Settings):
     ranks: Positive = 1
     """Learner processes; data parallel over all of them."""
     zero_stage: Annotated[int, Field(ge=0, le=3)] = 0
+    """Sharded over the ranks: 1 optimiser state, 2 and gradients, 3 and weights; 0: nothing."""
     expert_parallel: Positive = 1
     """Ranks that share one copy of the experts (DeepSpeed AutoEP)."""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    """Of weights and activations; the optimiser keeps float32 copies."""
     gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass: less memory, about a third slower."""
     log_prob_chunk_tokens: Positive = 1024
     """Tokens per chunk of the vocabulary projection: [tokens, vocab] never exists beyond it."""
     router_bias_rate: Annotated[float, Field(ge=0.0)] = 0.0
@@ -193,9 +215,13 @@ class ClusterSettings(Settings):
     """Where the processes run."""
 
     kind: Literal["local"] = "local"
+    """This machine."""
     device: Literal["cpu", "cuda"] = "cpu"
+    """What the engines and the learner compute on."""
     threads: NonNegative = 0
     """CPU threads of the phase that is running; 0: all cores."""
+    rendezvous_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Port where the learner ranks meet; 0: any free one."""
     start_timeout_s: Positive = 300
     """Longest wait for the actors to be ready."""
     step_timeout_s: Positive = 3600
@@ -208,7 +234,9 @@ class TrackingSettings(Settings):
     wandb: bool = False
     """Weights & Biases; offline when there is no API key."""
     wandb_project: str = "r1-foundry"
+    """Project the run appears under."""
     tensorboard: bool = False
+    """Event files in the run folder."""
     samples_per_step: NonNegative = 2
     """Groups written to rollouts/ each step for reading."""
 
@@ -219,6 +247,7 @@ class RunConfig(Settings):
     run_dir: str
     """Everything the run writes. The same command on the same folder continues it."""
     seed: NonNegative = 0
+    """Every random number of the run follows from it."""
     deterministic: bool = True
     """Same bits on every run and after every restart, at some cost in speed."""
     recipe: RecipeSettings

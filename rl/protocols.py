@@ -7,6 +7,7 @@ fakes of a few lines are enough to test the loop.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from torch import Tensor
@@ -14,6 +15,26 @@ from torch import Tensor
 from rl.records import Completion, GenerationRequest, Group, Prompt, Row, SamplingSettings
 
 Policy = Literal["policy", "reference"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoopState:
+    """Where a run stands; with the learner's checkpoint, all that a restart needs."""
+
+    step: int
+    """Finished steps."""
+    version: int
+    """Finished policy updates."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """One finished step, for those who watch."""
+
+    state: LoopState
+    """After the step."""
+    groups: Sequence[Group]
+    metrics: Mapping[str, float]
 
 
 class Sampler(Protocol):
@@ -29,21 +50,30 @@ class Sampler(Protocol):
 class Rollouts(Protocol):
     """All samplers and reward workers of a run, with the journal in front of them."""
 
-    def collect(self, step: int, prompts: Sequence[Prompt]) -> list[Group]:
+    def journalled(self, step: int, prompts: Sequence[Prompt]) -> bool:
+        """True if collect() would generate nothing."""
+        ...
+
+    def collect(
+        self, step: int, prompts: Sequence[Prompt], sampling: SamplingSettings
+    ) -> list[Group]:
         """Scored groups of this step, in the order of prompts; from the journal where finished."""
         ...
 
 
 class Learner(Protocol):
-    """All ranks of the learner, seen from the driver."""
+    """All ranks of the learner, seen from the driver. rows[rank] are the rows of one rank; every
+    rank gets equally many."""
 
-    def log_probs(self, rows: Sequence[Row], policy: Policy) -> list[Tensor]:
-        """[T] float32 log-prob of each token given those before it in its segment, per row.
-        0 at the first token of each segment."""
+    num_ranks: int
+
+    def log_probs(self, rows: Sequence[Sequence[Row]], policy: Policy) -> list[list[Tensor]]:
+        """Per rank and row, [T] float32: the log-prob of each token given those before it in its
+        segment; 0 at the first token of a segment."""
         ...
 
     def update(self, rows: Sequence[Sequence[Row]], learning_rate: float) -> Mapping[str, float]:
-        """One optimiser step on one mini-batch: rows[rank], equally many for each rank."""
+        """One optimiser step on one mini-batch."""
         ...
 
     def refresh_reference(self) -> None:
@@ -57,3 +87,9 @@ class Publisher(Protocol):
     def publish(self, version: int) -> Mapping[str, float]:
         """Returns the metrics of the transfer; raises if the canary fails."""
         ...
+
+
+class Observer(Protocol):
+    """Told about each finished step: console, metrics file, trackers, checkpoints."""
+
+    def step_finished(self, result: StepResult) -> None: ...

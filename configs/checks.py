@@ -1,0 +1,310 @@
+"""Rules that span several settings or look at files, run before anything heavy is imported.
+
+Each check is a named function that returns one line (setting, value, what is allowed, what to do)
+or None. Checks never change a setting.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from configs.errors import UserError
+from configs.schema import FolderModel, Gsm8kData, NanoData, NanoModel, RunConfig
+
+Check = Callable[[RunConfig], str | None]
+
+NANO_MAX_PROMPT_TOKENS = 64
+"""No prompt of the nano world is longer; a test of the nano world holds it to that."""
+
+SMOLLM2_FOLDER = "models/smollm2-135m"
+"""The default path of configs/model/smollm2_135m.yaml."""
+
+
+def check_settings(config: RunConfig) -> None:
+    """All cross-field rules; every broken one is named, one per line."""
+    _run(SETTING_CHECKS, config)
+
+
+def check_files(config: RunConfig) -> None:
+    """Whether what the run reads is there and what it writes can be written."""
+    _run(FILE_CHECKS, config)
+
+
+def _run(checks: list[Check], config: RunConfig) -> None:
+    problems = [problem for check in checks if (problem := check(config)) is not None]
+    if problems:
+        raise UserError("\n".join(problems))
+
+
+def batch_divides(config: RunConfig) -> str | None:
+    rollout, learner = config.rollout, config.learner
+    completions = rollout.prompts_per_step * rollout.samples_per_prompt
+    if completions % learner.mini_batches == 0:
+        return None
+    return (
+        f"learner.mini_batches={learner.mini_batches}: must divide rollout.prompts_per_step x "
+        f"rollout.samples_per_prompt = {rollout.prompts_per_step} x {rollout.samples_per_prompt} = "
+        f"{completions}; the nearest that does is {_nearest_divisor(completions, learner.mini_batches)}"
+    )
+
+
+def rows_hold_longest_sample(config: RunConfig) -> str | None:
+    updates = config.recipe.steps * config.learner.mini_batches
+    schedule = config.rollout.max_tokens_schedule
+    reached = [cap for update, cap in schedule.items() if update <= updates]
+    completion = max([config.rollout.max_tokens, *reached])
+    prompt = max_prompt_tokens(config)
+    if config.learner.row_tokens >= prompt + completion:
+        return None
+    return (
+        f"learner.row_tokens={config.learner.row_tokens}: must hold the longest prompt and "
+        f"completion, {prompt} + {completion} = {prompt + completion} tokens; raise it or lower "
+        "rollout.max_tokens"
+    )
+
+
+def schedule_starts_after_first_update(config: RunConfig) -> str | None:
+    for update, cap in sorted(config.rollout.max_tokens_schedule.items()):
+        if update < 1 or cap < 1:
+            return (
+                f"rollout.max_tokens_schedule={{{update}: {cap}}}: update numbers and caps must be "
+                "at least 1; the cap at the start is rollout.max_tokens"
+            )
+    return None
+
+
+def enough_problems(config: RunConfig) -> str | None:
+    if isinstance(config.data, NanoData) and (
+        config.data.train_problems < config.rollout.prompts_per_step
+    ):
+        return (
+            f"rollout.prompts_per_step={config.rollout.prompts_per_step}: at most "
+            f"data.train_problems={config.data.train_problems}, so that no problem comes twice in "
+            "a step; lower it or raise data.train_problems"
+        )
+    return None
+
+
+def enough_heldout_problems(config: RunConfig) -> str | None:
+    if config.recipe.eval_problems <= config.data.heldout_problems:
+        return None
+    return (
+        f"recipe.eval_problems={config.recipe.eval_problems}: at most data.heldout_problems="
+        f"{config.data.heldout_problems}; lower it or raise data.heldout_problems"
+    )
+
+
+def prompts_for_every_sampler(config: RunConfig) -> str | None:
+    rollout = config.rollout
+    if rollout.samplers <= rollout.prompts_per_step:
+        return None
+    return (
+        f"rollout.samplers={rollout.samplers}: at most rollout.prompts_per_step="
+        f"{rollout.prompts_per_step}, or some would have nothing to do; lower it"
+    )
+
+
+def wave_within_step(config: RunConfig) -> str | None:
+    rollout = config.rollout
+    if (
+        rollout.wave_prompts == 0
+        or rollout.samplers <= rollout.wave_prompts <= rollout.prompts_per_step
+    ):
+        return None
+    return (
+        f"rollout.wave_prompts={rollout.wave_prompts}: must be 0 (one wave) or from "
+        f"rollout.samplers={rollout.samplers} to rollout.prompts_per_step={rollout.prompts_per_step}"
+    )
+
+
+def correction_needs_learner_log_probs(config: RunConfig) -> str | None:
+    algorithm = config.algorithm
+    if algorithm.importance_correction == "none" or algorithm.old_log_probs == "learner":
+        return None
+    return (
+        f"algorithm.importance_correction={algorithm.importance_correction}: needs "
+        f"algorithm.old_log_probs=learner, not {algorithm.old_log_probs}, because it weighs the "
+        "learner's against the sampler's; set the one or drop the other"
+    )
+
+
+def rloo_has_one_update(config: RunConfig) -> str | None:
+    if config.algorithm.loss != "rloo" or config.learner.mini_batches == 1:
+        return None
+    return (
+        f"algorithm.loss=rloo: needs learner.mini_batches=1, not {config.learner.mini_batches}, "
+        "because it has no ratio; for several updates take algorithm.loss=grpo with "
+        "algorithm.advantage=leave_one_out"
+    )
+
+
+def reward_has_a_part(config: RunConfig) -> str | None:
+    if config.reward.accuracy != 0.0 or config.reward.format != 0.0:
+        return None
+    return "reward.accuracy=0 and reward.format=0: one must differ from 0, or nothing can be learnt"
+
+
+def expert_parallel_divides_ranks(config: RunConfig) -> str | None:
+    learner = config.learner
+    if learner.ranks % learner.expert_parallel == 0:
+        return None
+    return (
+        f"learner.expert_parallel={learner.expert_parallel}: must divide learner.ranks="
+        f"{learner.ranks}; lower it or add ranks"
+    )
+
+
+def warmup_within_run(config: RunConfig) -> str | None:
+    updates = config.recipe.steps * config.learner.mini_batches
+    if config.learner.warmup_updates < updates:
+        return None
+    return (
+        f"learner.warmup_updates={config.learner.warmup_updates}: must be below the run's "
+        f"{updates} updates (recipe.steps x learner.mini_batches)"
+    )
+
+
+def device_has_what_it_needs(config: RunConfig) -> str | None:
+    rollout, cuda = config.rollout, config.cluster.device == "cuda"
+    if cuda and rollout.transfer == "ray":
+        return "rollout.transfer=ray: on cluster.device=cuda take ipc (same GPUs) or nccl"
+    if not cuda and rollout.transfer != "ray":
+        return (
+            f"rollout.transfer={rollout.transfer}: needs cluster.device=cuda; on the CPU the only "
+            "choice is ray"
+        )
+    if not cuda and rollout.tensor_parallel > 1:
+        return (
+            f"rollout.tensor_parallel={rollout.tensor_parallel}: needs cluster.device=cuda; on the "
+            "CPU it is 1, and rollout.samplers adds engines"
+        )
+    if not cuda and config.learner.offload:
+        return "learner.offload=true: needs cluster.device=cuda; on the CPU leave it out"
+    return None
+
+
+def data_fits_model(config: RunConfig) -> str | None:
+    if isinstance(config.model, NanoModel) and not isinstance(config.data, NanoData):
+        return (
+            f"data.kind={config.data.kind}: the nano model's vocabulary covers data=nano only; "
+            "choose model=smollm2_135m or model=folder"
+        )
+    return None
+
+
+def model_folder_is_complete(config: RunConfig) -> str | None:
+    if not isinstance(config.model, FolderModel) or is_hub_name(config.model.path):
+        return None
+    folder = Path(config.model.path).expanduser()
+    remedy = "name a Hugging Face model folder"
+    if config.model.path == SMOLLM2_FOLDER:
+        remedy = "make it with: launch prepare smollm2_135m"
+    if not folder.is_dir():
+        return f"model.path={config.model.path}: no such folder; {remedy}"
+    if not (folder / "config.json").is_file():
+        return f"model.path={config.model.path}: no config.json in it; {remedy}"
+    if not any(folder.glob("*.safetensors")):
+        return f"model.path={config.model.path}: no weights (*.safetensors) in it; {remedy}"
+    if not any(folder.glob("tokenizer*")):
+        return f"model.path={config.model.path}: no tokenizer (tokenizer.json) in it; {remedy}"
+    return None
+
+
+def expert_parallel_divides_experts(config: RunConfig) -> str | None:
+    facts = model_facts(config)
+    size = config.learner.expert_parallel
+    if size == 1 or facts is None:
+        return None
+    experts = facts.get("n_routed_experts") or facts.get("num_experts") or 0
+    if experts and experts % size == 0:
+        return None
+    return (
+        f"learner.expert_parallel={size}: must divide the number of experts of the model, which "
+        f"is {experts}; set it to 1 or to a divisor"
+    )
+
+
+def data_file_has_rows(config: RunConfig) -> str | None:
+    if not isinstance(config.data, Gsm8kData):
+        return None
+    path = Path(config.data.path).expanduser()
+    if not path.is_file():
+        return f"data.path={config.data.path}: no such file; name a .jsonl file"
+    with path.open("rb") as file:
+        rows = sum(1 for line in file if line.strip())
+    needed = config.data.heldout_problems + config.rollout.prompts_per_step
+    if rows < needed:
+        return (
+            f"data.path={config.data.path}: has {rows} rows, and at least {needed} are needed "
+            "(data.heldout_problems + rollout.prompts_per_step); lower one of them or add rows"
+        )
+    return None
+
+
+def run_dir_is_writable(config: RunConfig) -> str | None:
+    folder = Path(config.run_dir).expanduser().absolute()
+    if folder.exists() and not folder.is_dir():
+        return f"run_dir={config.run_dir}: is a file; name a folder"
+    existing = next(each for each in (folder, *folder.parents) if each.exists())
+    if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
+        return None
+    return f"run_dir={config.run_dir}: cannot be written ({existing}); choose another folder"
+
+
+SETTING_CHECKS: list[Check] = [
+    batch_divides,
+    rows_hold_longest_sample,
+    schedule_starts_after_first_update,
+    enough_problems,
+    enough_heldout_problems,
+    prompts_for_every_sampler,
+    wave_within_step,
+    correction_needs_learner_log_probs,
+    rloo_has_one_update,
+    reward_has_a_part,
+    expert_parallel_divides_ranks,
+    warmup_within_run,
+    device_has_what_it_needs,
+    data_fits_model,
+]
+
+FILE_CHECKS: list[Check] = [
+    model_folder_is_complete,
+    expert_parallel_divides_experts,
+    data_file_has_rows,
+    run_dir_is_writable,
+]
+
+
+def max_prompt_tokens(config: RunConfig) -> int:
+    """Longest prompt that can occur."""
+    if isinstance(config.data, Gsm8kData):
+        return config.data.max_prompt_tokens
+    return NANO_MAX_PROMPT_TOKENS
+
+
+def is_hub_name(path: str) -> bool:
+    """Whether path means a model on the Hugging Face hub: owner/name, with no such local folder.
+    Folders named in the documentation (models/..., runs/...) are never taken for owners."""
+    owner, slash, name = path.partition("/")
+    if not slash or not name or "/" in name or owner in ("", ".", "..", "~", "models", "runs"):
+        return False
+    return not Path(owner).exists()
+
+
+def model_facts(config: RunConfig) -> dict[str, int] | None:
+    """The whole numbers of the model's config.json; None when it is not on this disk (yet)."""
+    if not isinstance(config.model, FolderModel):
+        return None
+    file = Path(config.model.path).expanduser() / "config.json"
+    if not file.is_file():
+        return None
+    entries = json.loads(file.read_text())
+    return {key: value for key, value in entries.items() if isinstance(value, int)}
+
+
+def _nearest_divisor(number: int, to: int) -> int:
+    return min((n for n in range(1, number + 1) if number % n == 0), key=lambda n: abs(n - to))

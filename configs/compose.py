@@ -1,0 +1,204 @@
+"""From the words of a command line to a validated RunConfig.
+
+    load_config(["recipe=r1_zero", "model=nano_v3", "learner.learning_rate=1e-4"])
+
+Hydra composes the YAML files of the chosen groups and the overrides; the schema then says which
+keys exist, what their types are and what the rest defaults to. Hydra's own typo protection is not
+used (it advises `+key` and then accepts it): every key is looked up in the schema here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, cast, get_args, get_origin
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from configs.errors import UserError
+from configs.schema import RunConfig, Settings
+
+CONFIG_DIR = Path(__file__).parent.resolve()
+
+# Plain words for pydantic's types.
+_ALLOWED = {
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "string_type": "must be a text",
+    "tuple_type": "must be a list such as [0.9, 0.95]",
+    "dict_type": "must be a mapping such as {8200: 65536}",
+    "model_type": "is a group of settings; set the keys below it",
+}
+
+
+def load_config(overrides: Sequence[str]) -> RunConfig:
+    """Compose and validate. Every mistake is a UserError with one line per problem."""
+    composed = _compose([_for_hydra(override) for override in overrides])
+    problems = [_unknown_key(path, composed) for path in _unknown_paths(composed)]
+    if problems:
+        raise UserError("\n".join(problems))
+    return _validate(composed)
+
+
+def to_yaml(config: RunConfig) -> str:
+    """Every setting with its value, as YAML that `from_yaml` reads back."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def from_yaml(text: str) -> RunConfig:
+    """The inverse of `to_yaml`, for the file kept in the run folder."""
+    return _validate(yaml.safe_load(text))
+
+
+def group_options() -> dict[str, list[str]]:
+    """Group -> its options: the YAML files below configs/<group>/."""
+    return {
+        folder.name: sorted(
+            file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.yaml")
+        )
+        for folder in sorted(CONFIG_DIR.iterdir())
+        if any(folder.glob("*.yaml"))
+    }
+
+
+def setting_paths() -> dict[str, FieldInfo]:
+    """Dotted path -> field of every setting, those of all model and data kinds included."""
+    return {path: field for path, field in _walk(RunConfig) if not _groups_in(field)}
+
+
+def _for_hydra(override: str) -> str:
+    """Check one word of the command line and write it the way Hydra wants it.
+
+    "model=nano_v3" stays; "learner.ranks=2" becomes "++learner.ranks=2" (set it whether or not a
+    YAML file mentions it); texts are quoted, so that paths may hold any character.
+    """
+    key, equals, value = override.partition("=")
+    key = key.lstrip("+")
+    if not equals or key.startswith("~"):
+        raise UserError(
+            f"{override!r} is not a setting; write key=value, such as learner.ranks=2 or "
+            "model=nano_v3"
+        )
+    groups = group_options()
+    if key in groups and not value.startswith("{"):
+        if value not in groups[key]:
+            hint = _did_you_mean(value, groups[key])
+            choices = ", ".join(groups[key])
+            raise UserError(f"unknown option {key}={value}; choose one of: {choices}{hint}")
+        return override.lstrip("+")
+    field = setting_paths().get(key)
+    if key.split(".")[0] not in RunConfig.model_fields:
+        raise UserError(_unknown_key(key, {}))
+    if field is not None and field.annotation is str and value[:1] not in ("'", '"'):
+        value = "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return f"++{key}={value}"
+
+
+def _compose(overrides: list[str]) -> dict[str, Any]:
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONFIG_DIR)):
+        try:
+            config = compose("config", overrides=overrides, return_hydra_config=True)
+            choices = config.hydra.runtime.choices
+            default_dir = "runs/" + f"{choices.recipe}-{choices.model}".replace("/", "-")
+            settings = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+            values = OmegaConf.to_container(settings, resolve=True)
+        except (HydraException, OmegaConfBaseException) as error:
+            first_line = str(error).strip().splitlines()[0]
+            raise UserError(f"cannot read the settings: {first_line}") from error
+    return {"run_dir": default_dir} | cast(dict[str, Any], values)
+
+
+def _validate(values: Mapping[str, Any]) -> RunConfig:
+    try:
+        # Strict: 2.5 is no int and "yes" is no bool. JSON, so that a list may become a tuple.
+        return RunConfig.model_validate_json(json.dumps(values), strict=True)
+    except ValidationError as error:
+        problems = [_describe(dict(problem)) for problem in error.errors()]
+        raise UserError("\n".join(problems)) from error
+
+
+def _describe(problem: dict[str, Any]) -> str:
+    """One line about one validation problem: the key, its value, what is allowed."""
+    parts = [str(part) for part in problem["loc"]]
+    # Pydantic puts the kind of a model or data group into the location: model.folder.path.
+    if parts[0] in ("model", "data") and len(parts) > 2:
+        del parts[1]
+    path = ".".join(parts)
+    if problem["type"] == "missing":
+        meaning = dict(_walk(RunConfig))[path].description or ""
+        return f"{path} is not set: {meaning.split('. ')[0].rstrip('.')}. Add {path}=VALUE."
+    if problem["type"] == "union_tag_invalid":
+        return f"{path}.kind={problem['ctx']['tag']}: must be {problem['ctx']['expected_tags']}."
+    allowed = _ALLOWED.get(problem["type"], problem["msg"].replace("Input should be", "must be"))
+    choices = [word.strip("',") for word in problem.get("ctx", {}).get("expected", "").split()]
+    return f"{path}={problem['input']}: {allowed}{_did_you_mean(str(problem['input']), choices)}"
+
+
+def _unknown_paths(
+    values: Mapping[str, Any], group: type[Settings] = RunConfig, prefix: str = ""
+) -> Iterator[str]:
+    """Dotted paths of composed values that the schema, for the chosen kinds, does not know."""
+    for key, value in values.items():
+        field = group.model_fields.get(key)
+        if field is None:
+            yield f"{prefix}{key}"
+        elif isinstance(value, dict) and (groups := _groups_in(field)):
+            below = cast(dict[str, Any], value)
+            chosen = [each for each in groups if _kind_of(each) == below.get("kind")]
+            yield from _unknown_paths(below, (chosen or groups)[0], f"{prefix}{key}.")
+
+
+def _unknown_key(path: str, composed: Mapping[str, Any]) -> str:
+    settings = list(setting_paths())
+    group, dot, _ = path.partition(".")
+    if path in settings:
+        kind = composed[group]["kind"]
+        return (
+            f"{path} is no setting of {group}.kind={kind}: leave it out or choose another {group}."
+        )
+    hint = _did_you_mean(path, settings if dot else [*settings, *group_options()])
+    below = [each for each in settings if each.startswith(f"{group}.")]
+    if not hint and below:
+        hint = f"; the keys of {group} are: {', '.join(each.split('.')[1] for each in below)}."
+    return f"unknown key {path!r}{hint or '; `launch run --dry-run` prints all keys.'}"
+
+
+def _did_you_mean(word: str, candidates: Sequence[str]) -> str:
+    """Either "; did you mean 'X'?" or nothing. Last parts count too: steps -> recipe.steps."""
+    # Two keys of one group look alike by their common beginning: ask for more there.
+    cutoff = 0.85 if "." in word else 0.6
+    matches = difflib.get_close_matches(word, candidates, n=1, cutoff=cutoff)
+    if not matches:
+        by_last_part = {candidate.rsplit(".", 1)[-1]: candidate for candidate in candidates}
+        last = difflib.get_close_matches(word.rsplit(".", 1)[-1], by_last_part, n=1, cutoff=0.7)
+        matches = [by_last_part[part] for part in last]
+    return f"; did you mean {matches[0]!r}?" if matches else ""
+
+
+def _walk(group: type[Settings], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in group.model_fields.items():
+        yield f"{prefix}{name}", field
+        for below in _groups_in(field):
+            yield from _walk(below, f"{prefix}{name}.")
+
+
+def _groups_in(field: FieldInfo) -> list[type[Settings]]:
+    """The settings classes a field may hold: none for a plain value, several for a union."""
+    annotation = field.annotation
+    options = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else [annotation]
+    return [o for o in options if isinstance(o, type) and issubclass(o, Settings)]
+
+
+def _kind_of(group: type[Settings]) -> str | None:
+    kind = group.model_fields.get("kind")
+    return kind.default if kind else None

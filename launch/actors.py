@@ -1,0 +1,185 @@
+"""Ray actors: thin wrappers that put the classes of model/, rollout/ and rewards/ into processes.
+
+Heavy libraries are imported in start(), so that the driver stays light, the actors start side by
+side, and an error at the start arrives as itself.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from configs.errors import UserError
+from configs.schema import RunConfig
+from rl.protocols import Policy
+from rl.records import Completion, GenerationRequest, Prompt, Row, SamplingSettings, Score
+
+BATCH_INTERVAL_S = 0.05
+"""Finished completions leave a sampler in batches at most this far apart: soon enough for rewards
+to overlap with generation, seldom enough not to slow the engine."""
+CHUNK_BYTES = 64 * 2**20
+"""Weights travel in chunks of at most this size, so that no process holds a second copy."""
+
+
+class _Worker:
+    """What every actor has: a log file of its own and a process id to be known by."""
+
+    def __init__(self, log_file: str) -> None:
+        descriptor = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(descriptor, sys.stdout.fileno())
+        os.dup2(descriptor, sys.stderr.fileno())
+
+    def process_id(self) -> int:
+        return os.getpid()
+
+
+@ray.remote(num_cpus=1)
+class SamplerActor(_Worker):
+    """One vLLM engine."""
+
+    def start(
+        self, model_path: str, config: RunConfig, *, max_model_len: int, threads: int
+    ) -> None:
+        from rollout.vllm_sampler import VllmSampler
+
+        self._sampler = VllmSampler(
+            model_path,
+            config.rollout,
+            device=config.cluster.device,
+            max_model_len=max_model_len,
+            threads=threads,
+            seed=config.seed,
+        )
+
+    def generate(
+        self, requests: Sequence[GenerationRequest], sampling: SamplingSettings
+    ) -> Iterator[list[Completion]]:
+        """Batches of completions as they finish."""
+        batch: list[Completion] = []
+        sent = time.monotonic()
+        for completion in self._sampler.generate(requests, sampling):
+            batch.append(completion)
+            if time.monotonic() - sent > BATCH_INTERVAL_S:
+                yield batch
+                batch, sent = [], time.monotonic()
+        if batch:
+            yield batch
+
+    def begin_update(self) -> None:
+        self._sampler.begin_update()
+
+    def receive(self, chunk: Any) -> None:
+        self._sampler.receive(chunk)
+
+    def finish_update(self, version: int) -> None:
+        self._sampler.finish_update(version)
+
+
+@ray.remote(num_cpus=1)
+class LearnerActor(_Worker):
+    """One rank of the learner."""
+
+    def free_address(self, port: int) -> str:
+        """host:port where the ranks can meet; port 0: any free one."""
+        host = ray.util.get_node_ip_address()
+        with closing(socket.socket()) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                raise UserError(
+                    f"cluster.rendezvous_port={port}: cannot be used on {host} "
+                    f"({error.strerror}); choose another port, or 0 for any free one"
+                ) from error
+            return f"{host}:{probe.getsockname()[1]}"
+
+    def start(
+        self,
+        model_path: str,
+        config: RunConfig,
+        *,
+        rank: int,
+        address: str,
+        max_tokens: int,
+        threads: int,
+    ) -> None:
+        from model.learner import DeepSpeedLearner
+
+        host, port = address.rsplit(":", 1)
+        self._learner = DeepSpeedLearner(
+            model_path,
+            config.learner,
+            config.algorithm,
+            max_tokens=max_tokens,
+            temperature=config.rollout.temperature,
+            rank=rank,
+            world_size=config.learner.ranks,
+            address=host,
+            port=int(port),
+            device=config.cluster.device,
+            threads=threads,
+            deterministic=config.deterministic,
+        )
+
+    def update(self, rows: Sequence[Row], learning_rate: float) -> Mapping[str, float]:
+        return self._learner.update(rows, learning_rate)
+
+    def log_probs(self, rows: Sequence[Row], policy: Policy) -> list[Any]:
+        return self._learner.log_probs(rows, policy)
+
+    def refresh_reference(self) -> None:
+        self._learner.refresh_reference()
+
+    def export(self) -> Iterator[Any]:
+        """Chunks of the policy's weights under their Hugging Face names."""
+        from rollout.weight_transfer import encode_chunks
+
+        yield from encode_chunks(self._learner.export(), CHUNK_BYTES)
+
+    def join_export(self) -> None:
+        """Take part in the gathering of an export that rank 0 sends."""
+        for _ in self._learner.export():
+            pass
+
+    def save_model(self, folder: str) -> None:
+        self._learner.save_model(Path(folder))
+
+    def save(self, folder: str) -> None:
+        self._learner.save(Path(folder))
+
+    def load(self, folder: str) -> None:
+        self._learner.load(Path(folder))
+
+
+# Scoring has no state: a reward actor that dies is started again and its work repeated.
+@ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=-1)
+class RewardActor(_Worker):
+    """One process that scores completions."""
+
+    def __init__(self, log_file: str, config: RunConfig) -> None:
+        super().__init__(log_file)
+        self._settings = config.reward
+
+    def score(
+        self, completions: Sequence[Completion], prompts: Mapping[str, Prompt]
+    ) -> list[Score]:
+        from rewards.scoring import score
+
+        return [
+            score(
+                prompts[completion.prompt_id].text,
+                completion.text,
+                prompts[completion.prompt_id].answer,
+                completion.finish_reason,
+                self._settings,
+            )
+            for completion in completions
+        ]

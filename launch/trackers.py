@@ -1,0 +1,112 @@
+"""Where metrics go. The JSON-lines file is always written and is the source of truth."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from configs.schema import RunConfig
+
+
+class Tracker(Protocol):
+    """A sink for the metrics of a step. Only the driver holds trackers."""
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class JsonlTracker:
+    """metrics.jsonl: one object per step, in order, each step once.
+
+    A restart drops the lines of steps that will be run again, and a line cut short by a crash.
+    """
+
+    def __init__(self, path: Path, first_step: int) -> None:
+        kept = [line for line in read_metrics(path) if line["step"] <= first_step]
+        self._file = path.open("w")
+        for line in kept:
+            self._write(line)
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        self._write({"step": step, **metrics})
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _write(self, line: Mapping[str, float]) -> None:
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """The lines of a metrics file; a last line that a crash cut short is left out."""
+    if not path.exists():
+        return []
+    *lines, unfinished = path.read_text().split("\n")
+    assert not unfinished or not unfinished.endswith("}"), f"{path}: no newline after last line"
+    return [json.loads(line) for line in lines]
+
+
+class WandbTracker:
+    """Weights & Biases; offline without an API key. Steps are our own, so that the pieces of a
+    restarted run line up."""
+
+    def __init__(self, config: RunConfig, run_folder: Path) -> None:
+        import wandb
+
+        has_key = bool(os.environ.get("WANDB_API_KEY")) or (Path.home() / ".netrc").exists()
+        self._run = wandb.init(
+            project=config.tracking.wandb_project,
+            name=run_folder.name,
+            id=_run_id(run_folder),
+            dir=str(run_folder),
+            config=config.model_dump(mode="json"),
+            mode="online" if has_key else "offline",
+            resume="allow" if has_key else None,
+        )
+        self._run.define_metric("train/step")
+        self._run.define_metric("*", step_metric="train/step")
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        self._run.log({"train/step": step, **metrics})
+
+    def close(self) -> None:
+        self._run.finish()
+
+
+def _run_id(run_folder: Path) -> str:
+    """The same for every attempt of a run, and made once."""
+    path = run_folder / "wandb_id"
+    if not path.exists():
+        path.write_text(os.urandom(6).hex())
+    return path.read_text()
+
+
+class TensorboardTracker:
+    """TensorBoard event files under tensorboard/."""
+
+    def __init__(self, run_folder: Path, first_step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(run_folder / "tensorboard"), purge_step=first_step + 1)
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        for name, value in metrics.items():
+            self._writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def make_trackers(config: RunConfig, run_folder: Path, first_step: int) -> list[Tracker]:
+    """The trackers that the settings ask for."""
+    trackers: list[Tracker] = [JsonlTracker(run_folder / "metrics.jsonl", first_step)]
+    if config.tracking.wandb:
+        trackers.append(WandbTracker(config, run_folder))
+    if config.tracking.tensorboard:
+        trackers.append(TensorboardTracker(run_folder, first_step))
+    return trackers

@@ -1,0 +1,116 @@
+"""The processes of a run: how many, with which threads and devices, started side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from configs.schema import RunConfig
+from launch.cluster import start_ray, stop_ray, wait_all
+from launch.learner_group import LearnerGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Everything that computes, started and ready."""
+
+    learner: LearnerGroup
+    samplers: list[Any]
+    scorers: list[Any]
+
+
+@contextmanager
+def start_workers(
+    config: RunConfig, model_path: Path, max_tokens: int, run_folder: Path, log_dir: Path
+) -> Iterator[Workers]:
+    """All actors of the run on a Ray cluster of its own; stopped on the way out.
+
+    max_tokens: the longest prompt and completion together.
+    """
+    num_workers = config.learner.ranks + config.rollout.samplers + config.reward.workers
+    start_ray(run_folder, num_workers)
+    try:
+        yield _start_actors(config, str(model_path), max_tokens, log_dir)
+    finally:
+        stop_ray()
+
+
+def _start_actors(config: RunConfig, model_path: str, max_tokens: int, log_dir: Path) -> Workers:
+    from launch.actors import LearnerActor, RewardActor, SamplerActor
+
+    def environment(role: str, index: int, processes: int) -> dict[str, Any]:
+        variables = worker_environment(config, role, index, processes)
+        return {"runtime_env": {"env_vars": variables}}
+
+    def log_file(name: str) -> str:
+        return str(log_dir / f"{name}.log")
+
+    ranks, samplers = config.learner.ranks, config.rollout.samplers
+    learner_actors = [
+        LearnerActor.options(**environment("learner", i, ranks)).remote(log_file(f"learner-{i}"))
+        for i in range(ranks)
+    ]
+    sampler_actors = [
+        SamplerActor.options(**environment("sampler", i, samplers)).remote(log_file(f"sampler-{i}"))
+        for i in range(samplers)
+    ]
+    reward_actors = [
+        RewardActor.remote(log_file(f"reward-{i}"), config) for i in range(config.reward.workers)
+    ]
+    timeout_s = config.cluster.start_timeout_s
+    (address,) = wait_all(
+        [learner_actors[0].free_address.remote(config.cluster.rendezvous_port)],
+        what="start",
+        names=["learner rank 0"],
+        timeout_s=timeout_s,
+    )
+    starting = [
+        actor.start.remote(
+            model_path,
+            config,
+            rank=rank,
+            address=address,
+            max_tokens=max_tokens,
+            threads=threads_per_process(config, ranks),
+        )
+        for rank, actor in enumerate(learner_actors)
+    ] + [
+        actor.start.remote(
+            model_path,
+            config,
+            max_model_len=max_tokens,
+            threads=threads_per_process(config, samplers),
+        )
+        for actor in sampler_actors
+    ]
+    names = [f"learner rank {i}" for i in range(ranks)] + [f"sampler {i}" for i in range(samplers)]
+    wait_all(starting, what="start", names=names, timeout_s=timeout_s)
+    learner = LearnerGroup(learner_actors, config.cluster.step_timeout_s)
+    return Workers(learner, sampler_actors, reward_actors)
+
+
+def threads_per_process(config: RunConfig, processes: int) -> int:
+    """Phases take turns, so each kind of process may use all threads, shared among its own."""
+    return max(1, (config.cluster.threads or os.cpu_count() or 1) // processes)
+
+
+def worker_environment(config: RunConfig, role: str, index: int, processes: int) -> dict[str, str]:
+    """Environment variables of one actor; Ray would otherwise allow it one thread.
+
+    On GPUs, learner rank i has GPU i and sampler j the tensor_parallel GPUs from
+    j * tensor_parallel on: the phases take turns on the same devices.
+    """
+    threads = str(threads_per_process(config, processes))
+    variables = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    if config.cluster.device == "cpu":
+        return variables | {"DS_ACCELERATOR": "cpu", "CUDA_VISIBLE_DEVICES": ""}
+    width = config.rollout.tensor_parallel if role == "sampler" else 1
+    devices = ",".join(str(index * width + offset) for offset in range(width))
+    return variables | {
+        "CUDA_VISIBLE_DEVICES": devices,
+        "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1",
+    }

@@ -1,0 +1,151 @@
+"""A DeepSpeed engine around a policy: process group, configuration, numerics that it would change.
+
+Two things differ from DeepSpeed's own reading of the settings:
+- ZeRO 0 runs as ZeRO 1. Updates are the same; the optimiser state is sharded over the ranks. With
+  its own stage 0 DeepSpeed would accumulate bfloat16 gradients in bfloat16.
+- Gradients are clipped by model/gradients.py: DeepSpeed's norm of expert-parallel gradients
+  depends on how the experts are spread.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from configs.errors import UserError
+from configs.schema import LearnerSettings
+
+REDUCE_BUCKET_ELEMENTS = 500_000_000
+"""Most gradient elements reduced at once; DeepSpeed allocates the whole bucket at every step."""
+
+COLLECTIVE_TIMEOUT = datetime.timedelta(minutes=60)
+"""Longest wait inside one collective; the driver's step timeout is what normally decides."""
+
+
+def start_process_group(
+    *, rank: int, world_size: int, local_rank: int, address: str, port: int, device: str
+) -> None:
+    """Join the learner's process group. Must run before anything else of DeepSpeed."""
+    os.environ["DS_ACCELERATOR"] = device
+    os.environ.update(
+        RANK=str(rank),
+        WORLD_SIZE=str(world_size),
+        LOCAL_RANK=str(local_rank),
+        MASTER_ADDR=address,
+        MASTER_PORT=str(port),
+    )
+    import deepspeed  # chooses its accelerator on import
+
+    logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    # An all-reduce for inference that nothing here calls; compiling it would take minutes and need
+    # a C++ compiler.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    if device == "cuda":
+        torch.cuda.set_device(local_rank)
+    deepspeed.init_distributed(
+        dist_backend="nccl" if device == "cuda" else "gloo",
+        auto_mpi_discovery=False,
+        verbose=False,
+        timeout=COLLECTIVE_TIMEOUT,
+        init_method=f"tcp://{address}:{port}",
+        rank=rank,
+        world_size=world_size,
+    )
+
+
+def build_engine(policy: nn.Module, settings: LearnerSettings, *, world_size: int) -> Any:
+    """Wrap the policy; weights, optimiser state and gradients are spread as the settings say."""
+    import deepspeed
+
+    buffers = {name: buffer.clone() for name, buffer in policy.named_buffers()}
+    parameters = list(policy.parameters())
+    config = deepspeed_config(
+        settings,
+        policy.config.model_type,
+        world_size=world_size,
+        num_parameters=sum(p.numel() for p in parameters),
+    )
+    engine, *_ = deepspeed.initialize(model=policy, model_parameters=parameters, config=config)
+    _restore_buffers(engine.module, buffers)
+    return engine
+
+
+def deepspeed_config(
+    settings: LearnerSettings, model_type: str, *, world_size: int, num_parameters: int
+) -> dict[str, Any]:
+    """The engine's configuration. Learning rate and accumulation are handled by the learner."""
+    config: dict[str, Any] = {
+        "train_micro_batch_size_per_gpu": 1,
+        "gradient_accumulation_steps": 1,
+        "optimizer": optimizer_config(settings),
+        "zero_allow_untested_optimizer": True,
+        "gradient_clipping": 0.0,
+        "bf16": {"enabled": settings.dtype == "bfloat16"},
+        "data_types": {"grad_accum_dtype": "fp32"},
+        "communication_data_type": "fp32",
+        "steps_per_print": None,
+        "zero_optimization": {
+            "stage": max(settings.zero_stage, 1),
+            "overlap_comm": False,
+            "reduce_bucket_size": min(num_parameters, REDUCE_BUCKET_ELEMENTS),
+            # Nothing stays gathered between forward passes, or swapping shards for the
+            # reference's would not reach it.
+            "stage3_param_persistence_threshold": 0,
+            "stage3_max_reuse_distance": 0,
+        },
+    }
+    if settings.expert_parallel > 1:
+        config["expert_parallel"] = _expert_parallel_config(settings, model_type, world_size)
+    return config
+
+
+def optimizer_config(settings: LearnerSettings) -> dict[str, Any]:
+    """Torch's AdamW; the learning rate here is a placeholder, set anew before each step."""
+    parameters = {
+        "lr": settings.learning_rate,
+        "betas": list(settings.betas),
+        "eps": 1e-8,
+        "weight_decay": settings.weight_decay,
+        "torch_adam": True,
+    }
+    return {"type": "AdamW", "params": parameters}
+
+
+def _expert_parallel_config(
+    settings: LearnerSettings, model_type: str, world_size: int
+) -> dict[str, Any]:
+    from deepspeed.module_inject.auto_ep_presets.registry import preset_name_for_hf_model_type
+
+    preset = preset_name_for_hf_model_type(model_type)
+    if preset is None:
+        raise UserError(
+            f"learner.expert_parallel={settings.expert_parallel}: DeepSpeed cannot split the "
+            f"experts of model_type {model_type}; set learner.expert_parallel=1"
+        )
+    if world_size % settings.expert_parallel != 0:
+        raise UserError(
+            f"learner.expert_parallel={settings.expert_parallel}: must divide "
+            f"learner.ranks={world_size}"
+        )
+    return {
+        "enabled": True,
+        "autoep_size": settings.expert_parallel,
+        "preset_model": preset,
+        # DeepSpeed's grouped kernels need a GPU.
+        "use_grouped_mm": torch.cuda.is_available(),
+    }
+
+
+def _restore_buffers(module: nn.Module, originals: Mapping[str, Tensor]) -> None:
+    """DeepSpeed casts buffers to bfloat16 with the weights, which would shift rotary frequencies
+    and router biases by up to 0.4 %. Expert parallelism renames the router."""
+    for name, buffer in module.named_buffers():
+        original = originals.get(name.replace(".mlp.router.", ".mlp.gate."))
+        if original is not None:
+            buffer.data = original.to(buffer.device)

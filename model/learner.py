@@ -1,0 +1,205 @@
+"""One rank of the learner: log-probs, updates, the reference policy, export and checkpoints.
+
+Every method is collective: all ranks call it in the same order. Nothing here knows Ray; a rank
+needs only the address of rank 0.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from torch import Tensor, distributed
+
+from configs.errors import UserError
+from configs.schema import AlgorithmSettings, LearnerSettings
+from model.attention import SEGMENT_ATTENTION
+from model.checkpoint import load_state, save_state
+from model.engine import build_engine, start_process_group
+from model.exporter import export_weights
+from model.gradients import clip_global_norm, gradient_shards, undo_averaging
+from model.loading import DTYPES, check_model_folder, load_model
+from model.micro_batches import micro_batches
+from model.policy import PackedPolicy, predicted_positions
+from model.reference import ReferencePolicy
+from model.router import RouterBalance
+from rl.losses import policy_loss, row_inputs
+from rl.protocols import Policy
+from rl.records import Row
+
+log = logging.getLogger(__name__)
+
+
+class DeepSpeedLearner:
+    """A DeepSpeed engine around a packed policy (see rl.protocols.Learner for the meaning)."""
+
+    def __init__(
+        self,
+        model_path: str | Path,
+        learner: LearnerSettings,
+        algorithm: AlgorithmSettings,
+        *,
+        max_tokens: int,
+        temperature: float = 1.0,
+        rank: int = 0,
+        world_size: int = 1,
+        local_rank: int = 0,
+        address: str = "127.0.0.1",
+        port: int = 29500,
+        device: str = "cpu",
+        threads: int = 0,
+        deterministic: bool = True,
+    ) -> None:
+        """max_tokens: longest sample, prompt and completion. temperature: that of sampling, so
+        that log-probs are those of the distribution sampled from. address and port: where rank 0
+        listens. threads: CPU threads of this rank, 0 leaves torch's choice."""
+        folder = Path(model_path)
+        _check(folder, max_tokens)
+        if threads > 0:
+            torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic)
+        self._settings = learner
+        self._algorithm = algorithm
+        self._world_size = world_size
+        start_process_group(
+            rank=rank,
+            world_size=world_size,
+            local_rank=local_rank,
+            address=address,
+            port=port,
+            device=device,
+        )
+        self._device = torch.device(device, local_rank) if device == "cuda" else torch.device("cpu")
+        self._causal_lm = load_model(
+            folder,
+            DTYPES[learner.dtype],
+            attention="flash_attention_2" if device == "cuda" else SEGMENT_ATTENTION,
+        )
+        if learner.gradient_checkpointing:
+            self._causal_lm.gradient_checkpointing_enable({"use_reentrant": False})
+        policy = PackedPolicy(
+            self._causal_lm, chunk_tokens=learner.log_prob_chunk_tokens, temperature=temperature
+        )
+        # Training mode switches gradient checkpointing on; attention refuses dropout.
+        self._engine = build_engine(policy.train(), learner, world_size=world_size)
+        self._balance = RouterBalance(self._engine.module)
+        self._reference = (
+            ReferencePolicy(self._engine.module) if algorithm.kl_coef > 0.0 else None
+        )
+
+    @torch.no_grad()
+    def log_probs(self, rows: Sequence[Row], policy: Policy) -> list[Tensor]:
+        """[T] float32 on the CPU for each of this rank's rows; 0 where a segment begins."""
+        results: list[Tensor] = []
+        with self._as(policy):
+            for row in micro_batches(rows, self._settings.rows_per_micro_batch, self._device):
+                positions = predicted_positions(row.segment_lengths).to(self._device)
+                log_probs, _ = self._engine(row.token_ids, positions, row.segment_lengths)
+                results.append(log_probs.cpu())
+        lengths = [len(row.token_ids) for row in rows]
+        return list(torch.cat(results).split(lengths)) if results else []
+
+    def update(self, rows: Sequence[Row], learning_rate: float) -> dict[str, float]:
+        """One optimiser step on this rank's rows of one mini-batch; metrics are sums over all
+        ranks (see rl.losses.LossOutputs), the same on each."""
+        self._balance.reset()
+        sums = self._accumulate(rows)
+        shards = gradient_shards(self._engine.optimizer)
+        norm = clip_global_norm(shards, self._settings.gradient_clip)
+        if not torch.isfinite(torch.tensor(norm)):
+            raise FloatingPointError(
+                f"gradient norm is {norm}; loss sums of this mini-batch: {sums}. The weights are "
+                "those before this update"
+            )
+        for group in self._engine.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self._engine.step()
+        balance = self._balance.finish_update(self._settings.router_bias_rate)
+        return {**sums, "actor/grad_norm": norm, **balance}
+
+    def _accumulate(self, rows: Sequence[Row]) -> dict[str, float]:
+        """The whole gradient of the mini-batch into the engine; metrics summed over ranks."""
+        batches = list(micro_batches(rows, self._settings.rows_per_micro_batch, self._device))
+        assert batches, "every rank needs at least one row: fill up with padding rows"
+        totals: dict[str, Tensor] = {}
+        for number, row in enumerate(batches):
+            self._engine.set_gradient_accumulation_boundary(number == len(batches) - 1)
+            positions = _loss_positions(row)
+            log_probs, entropy = self._engine(row.token_ids, positions, row.segment_lengths)
+            algorithm = self._algorithm
+            outputs = policy_loss(
+                row_inputs(row, log_probs, entropy),
+                loss=algorithm.loss,
+                clip_low=algorithm.clip_low,
+                clip_high=algorithm.clip_high,
+                kl_coef=algorithm.kl_coef,
+                kl_estimator=algorithm.kl_estimator,
+                importance_correction=algorithm.importance_correction,
+                importance_cap=algorithm.importance_cap,
+            )
+            self._engine.backward(undo_averaging(outputs.loss, self._world_size))
+            for name, value in outputs.metrics.items():
+                totals[name] = totals.get(name, torch.zeros(())) + value.double().cpu()
+        return _sum_over_ranks(totals, self._device)
+
+    def refresh_reference(self) -> None:
+        """Make the current policy the reference."""
+        assert self._reference is not None, "no reference policy: algorithm.kl_coef is 0"
+        self._reference.refresh()
+
+    def export(self) -> Iterator[tuple[str, Tensor]]:
+        """Weights under Hugging Face names, in layer order: on rank 0, nothing on the others.
+        Every rank iterates to the end."""
+        return export_weights(self._engine, self._causal_lm)
+
+    def save(self, folder: str | Path) -> None:
+        """Write this rank's state into the folder, which is the same for all ranks."""
+        save_state(Path(folder), self._engine, self._reference)
+
+    def load(self, folder: str | Path) -> None:
+        """Continue from what save wrote, with the same bits. Same number of ranks and settings."""
+        load_state(Path(folder), self._engine, self._reference)
+
+    def close(self) -> None:
+        """Leave the process group."""
+        distributed.destroy_process_group()
+
+    def _as(self, policy: Policy):
+        if policy == "policy":
+            return nullcontext()
+        assert self._reference is not None, "no reference policy: algorithm.kl_coef is 0"
+        return self._reference.in_place_of_policy()
+
+
+def _check(folder: Path, max_tokens: int) -> None:
+    config = check_model_folder(folder)
+    longest = config.get("max_position_embeddings")
+    if longest is not None and max_tokens > longest:
+        raise UserError(
+            f"rollout.max_tokens: prompt and completion may take {max_tokens} tokens, but "
+            f"max_position_embeddings in {folder / 'config.json'} is {longest}; lower the former"
+        )
+
+
+def _loss_positions(row: Row) -> Tensor:
+    """[n] positions whose log-probs enter the loss: the projection is computed for these alone."""
+    return (row.loss_mask & _has_context(row.segment_lengths, row.loss_mask)).nonzero().squeeze(-1)
+
+
+def _has_context(segment_lengths: Iterable[int], like: Tensor) -> Tensor:
+    mask = torch.ones_like(like)
+    start = 0
+    for length in segment_lengths:
+        mask[start] = False
+        start += length
+    return mask
+
+
+def _sum_over_ranks(totals: dict[str, Tensor], device: torch.device) -> dict[str, float]:
+    names = sorted(totals)
+    values = torch.stack([totals[name] for name in names]).double().to(device)
+    distributed.all_reduce(values)
+    return dict(zip(names, values.tolist(), strict=True))

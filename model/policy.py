@@ -1,0 +1,93 @@
+"""A causal language model as RL needs it: packed tokens in, log-probs of these tokens out.
+
+Legend: T tokens of a packed row, n positions that matter, D hidden width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+
+from configs.errors import UserError
+from model.attention import packed_arguments, position_ids
+from rl.log_probs import chunked_log_probs
+
+
+class LogProbHead(nn.Module):
+    """The vocabulary projection, fused with the log-probs of given tokens.
+
+    One module call whatever the number of chunks: under ZeRO-3 every call gathers the weight from
+    all ranks, so the number of calls must not depend on the data of a rank.
+    """
+
+    def __init__(self, projection: nn.Linear, chunk_tokens: int, temperature: float) -> None:
+        super().__init__()
+        self.weight = projection.weight  # possibly tied to the embedding: the same parameter
+        self.bias = projection.bias
+        self.chunk_tokens = chunk_tokens
+        self.temperature = temperature
+
+    def forward(self, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """hidden [n, D] predicts targets [n]: ([n] log-probs, [n] entropies), float32."""
+        return chunked_log_probs(
+            hidden,
+            lambda chunk: F.linear(chunk, self.weight, self.bias),
+            targets,
+            temperature=self.temperature,
+            chunk_tokens=self.chunk_tokens,
+        )
+
+
+class PackedPolicy(nn.Module):
+    """Backbone and head under the names that they have in the Hugging Face model, so that
+    parameter names here are those of the checkpoint (except for fused experts)."""
+
+    def __init__(
+        self, causal_lm: PreTrainedModel, *, chunk_tokens: int, temperature: float = 1.0
+    ) -> None:
+        super().__init__()
+        if causal_lm.base_model_prefix != "model" or not isinstance(
+            causal_lm.get_output_embeddings(), nn.Linear
+        ):
+            raise UserError(
+                f"model_type {causal_lm.config.model_type}: the learner needs a causal language "
+                "model made of 'model' and 'lm_head', as Llama, Qwen and DeepSeek are"
+            )
+        self.config = causal_lm.config
+        self.model = causal_lm.model
+        self.lm_head = LogProbHead(causal_lm.get_output_embeddings(), chunk_tokens, temperature)
+
+    def forward(
+        self, token_ids: Tensor, positions: Tensor, segment_lengths: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
+        """([T] log-prob of each token given those before it in its segment, [T] entropy of the
+        distribution it was drawn from), float32; 0 except at the given positions.
+
+        token_ids [T] int64; positions [n] int64 in the row, none of them first in its segment.
+        """
+        num_tokens = len(token_ids)
+        device = token_ids.device
+        arguments: dict[str, Any] = packed_arguments(
+            segment_lengths, self.config._attn_implementation, device
+        )
+        states = self.model(
+            input_ids=token_ids[None],
+            position_ids=position_ids(segment_lengths).to(device)[None],
+            use_cache=False,
+            **arguments,
+        ).last_hidden_state[0]
+        log_probs, entropy = self.lm_head(
+            states.index_select(0, positions - 1), token_ids[positions]
+        )
+        row = torch.zeros(num_tokens, device=device)
+        return row.index_copy(0, positions, log_probs), row.index_copy(0, positions, entropy)
+
+
+def predicted_positions(segment_lengths: Sequence[int]) -> Tensor:
+    """All positions of a row with something before them in their segment."""
+    return position_ids(segment_lengths).nonzero().squeeze(-1)

@@ -1,0 +1,86 @@
+"""What the nano base model reads: problems with solutions of every quality.
+
+A textbook (every solution worked, right and well formed) teaches the tables; then the wild: short
+guesses and long workings, careful and rough ones, in one language or both, in good and bad format.
+The wild part sets what the base model does when sampled, the textbook what it is able to do.
+"""
+
+from __future__ import annotations
+
+import random
+
+from recipes.nano_tokenizer import EOS
+from recipes.nano_world import LANGUAGES, Language, Problem, draw_problem, spell
+
+WORKED = 0.5
+"""Share of worked solutions; the others are guesses."""
+ROUGH = 0.4
+"""Share of the worked solutions that announce themselves as rough."""
+SLIP_ROUGH = 0.6
+SLIP_CAREFUL = 0.08
+GUESSED_RIGHT = 0.12
+OTHER_LANGUAGE = 0.15
+MIXED_LANGUAGE = 0.15
+
+FORMATS: dict[str, float] = {
+    "<think>{work}</think><answer>{answer}</answer>": 0.60,
+    "<think>{work}</think>{answer}": 0.10,
+    "<think>{work}<answer>{answer}</answer>": 0.08,
+    "{work}{so}{answer}": 0.10,
+    "{work}</think><answer>{answer}</answer>": 0.06,
+    "<think>{work}</think><answer>{answer}</answer>{done}": 0.06,
+}
+"""How a solution is put down, and how often. Only the first one earns the format reward."""
+GOOD_FORMAT = next(iter(FORMATS))
+
+
+def textbook_solution(problem: Problem) -> str:
+    """Worked, right, well formed, in the language of the problem."""
+    steps, answer = problem.work()
+    template = GOOD_FORMAT.format(work="".join(steps), answer=answer)
+    return spell(template, problem.language) + EOS
+
+
+def wild_solution(problem: Problem, rng: random.Random) -> str:
+    """A solution as it might be found anywhere."""
+    if rng.random() < WORKED:
+        rough = rng.random() < ROUGH
+        steps, answer = problem.work()
+        if rng.random() < (SLIP_ROUGH if rough else SLIP_CAREFUL):
+            steps, answer = problem.work(slip_at=rng.randrange(len(steps)))
+        work = ["{roughly}", *steps] if rough else steps
+    else:
+        work, answer = ["{guess}"], problem.work()[1]
+        if rng.random() > GUESSED_RIGHT:
+            answer = _wrong_guess(answer, rng)
+    (template,) = rng.choices(list(FORMATS), weights=list(FORMATS.values()))
+    before, after = template.format(work="|", answer=answer, so="{so}", done="{done}").split("|")
+    languages = _languages(problem.language, len(work) + 1, rng)
+    spelled = [spell(part, language) for part, language in zip(work, languages, strict=False)]
+    return before + "".join(spelled) + spell(after, languages[-1]) + EOS
+
+
+def draw_document(rng: random.Random, *, wild: bool) -> tuple[str, str]:
+    """(prompt, solution) of a problem that is never held out."""
+    problem = draw_problem(rng)
+    while problem.is_heldout:
+        problem = draw_problem(rng)
+    solution = wild_solution(problem, rng) if wild else textbook_solution(problem)
+    return problem.prompt, solution
+
+
+def _wrong_guess(answer: str, rng: random.Random) -> str:
+    """Another number of as many digits, right in all but one of them."""
+    at = rng.randrange(len(answer))
+    digits = "01" if set(answer) <= {"0", "1"} else "0123456789"
+    digit = rng.choice([d for d in digits if d != answer[at]])
+    return answer[:at] + digit + answer[at + 1 :]
+
+
+def _languages(own: Language, count: int, rng: random.Random) -> list[Language]:
+    """The language of each part of a solution."""
+    other = next(language for language in LANGUAGES if language != own)
+    draw = rng.random()
+    if draw < MIXED_LANGUAGE:
+        return [rng.choice(LANGUAGES) for _ in range(count)]
+    return [other if draw < MIXED_LANGUAGE + OTHER_LANGUAGE else own] * count

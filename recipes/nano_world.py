@@ -1,0 +1,254 @@
+"""The nano world: small verifiable problems in two languages, and how people might answer them.
+
+A problem is one of five kinds, in two sizes, worded in English or Chinese:
+
+    add      Compute 47+38.          per column, from the right:  ones 7+8=15 tens 4+3+1=8
+    sub      Compute 52-17.          the same with borrowing:     ones 12-7=5 tens 5-1-1=3
+    count    Count a: abca.          letter by letter:            a yes 1b no 1c no 1a yes 2
+    logic    Compute 101 or 011.     bit by bit:                  1 or 0=1;0 or 1=1;1 or 1=1
+    program  Run x=3;x+=4;x-=2.      statement by statement:      then 3+4=7 then 7-2=5
+
+Each step of a working is a table look-up that a tiny transformer can learn, while the answer in
+one go is out of its reach: longer working pays.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from rl.seeds import seed_for
+
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, Language] = ("en", "zh")
+
+WORDS: dict[str, dict[Language, str]] = {
+    "compute": {"en": " Compute ", "zh": " 计算"},
+    "count": {"en": " Count ", "zh": " 数"},
+    "run": {"en": " Run ", "zh": " 运行"},
+    "stop": {"en": ".", "zh": "。"},
+    "ones": {"en": " ones ", "zh": "个"},
+    "tens": {"en": " tens ", "zh": "十"},
+    "hundreds": {"en": " hundreds ", "zh": "百"},
+    "yes": {"en": " yes ", "zh": "是"},
+    "no": {"en": " no ", "zh": "否"},
+    "and": {"en": " and ", "zh": "与"},
+    "or": {"en": " or ", "zh": "或"},
+    "xor": {"en": " xor ", "zh": "异或"},
+    "then": {"en": " then ", "zh": "再"},
+    "guess": {"en": " guess", "zh": "猜"},
+    "roughly": {"en": " roughly", "zh": "大概"},
+    "so": {"en": " so", "zh": "得"},
+    "done": {"en": " done", "zh": "完"},
+}
+"""Every word of the world in both languages; workings name them in braces: "{ones}7+8=15"."""
+
+COLUMNS = ("{ones}", "{tens}", "{hundreds}")
+LETTERS = "abcde"
+HELDOUT_SHARE = 8
+"""One problem in this many is held out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Problem(kind="add", operands=("47", "38"), language="en")"""
+
+    kind: str
+    operands: tuple[str, ...]
+    language: Language
+
+    @property
+    def canonical(self) -> str:
+        """The problem itself, whatever its wording, language or order of equal operands."""
+        operands = sorted(self.operands) if self.kind == "add" else self.operands
+        if self.kind == "logic":
+            left, operator, right = self.operands
+            operands = [operator, *sorted((left, right))]
+        return " ".join((self.kind, *operands))
+
+    @property
+    def is_heldout(self) -> bool:
+        """Depends on nothing but the problem, so no seed of any data set can mix the two up."""
+        return seed_for(0, "nano split", self.canonical) % HELDOUT_SHARE == 0
+
+    @property
+    def prompt(self) -> str:
+        """R1-Zero's plain-text form, scaled down: "User: Compute 47+38. Assistant:"."""
+        question = QUESTIONS[self.kind](self.operands)
+        return f"User:{spell(question, self.language)} Assistant:"
+
+    @property
+    def answer(self) -> str:
+        """The gold answer: a number, or for logic a word of bits."""
+        answer = self.work()[1]
+        return answer if self.kind == "logic" else str(int(answer))
+
+    def work(self, slip_at: int | None = None) -> tuple[list[str], str]:
+        """The steps of the working, words in braces, and the answer they lead to.
+
+        slip_at: index of a step whose result comes out wrong; later steps go on from there.
+        """
+        return WORKINGS[self.kind](self.operands, slip_at)
+
+
+def spell(template: str, language: Language) -> str:
+    """Fill in the words: spell("{ones}7+8=15", "zh") == "个7+8=15"."""
+    return template.format_map({name: forms[language] for name, forms in WORDS.items()})
+
+
+# --- the five kinds: how a problem is worked ------------------------------------------------------
+
+
+def _work_add(operands: tuple[str, ...], slip_at: int | None) -> tuple[list[str], str]:
+    left, right = operands
+    steps, answer, carry = [], "", 0
+    for i, (a, b) in enumerate(zip(reversed(left), reversed(right), strict=True)):
+        total = int(a) + int(b) + carry
+        total += _slip(i == slip_at, total)
+        steps.append(f"{COLUMNS[i]}{a}+{b}{'+1' * carry}={total}")
+        answer = str(total % 10) + answer
+        carry = total // 10
+    return steps, "1" * carry + answer
+
+
+def _work_sub(operands: tuple[str, ...], slip_at: int | None) -> tuple[list[str], str]:
+    left, right = operands
+    steps, answer, borrow = [], "", 0
+    for i, (a, b) in enumerate(zip(reversed(left), reversed(right), strict=True)):
+        must_borrow = int(a) < int(b) + borrow
+        digit = 10 * must_borrow + int(a) - int(b) - borrow
+        digit += _slip(i == slip_at, digit)
+        steps.append(f"{COLUMNS[i]}{'1' * must_borrow}{a}-{b}{'-1' * borrow}={digit}")
+        answer = str(digit) + answer
+        borrow = int(must_borrow)
+    return steps, answer
+
+
+def _work_count(operands: tuple[str, ...], slip_at: int | None) -> tuple[list[str], str]:
+    letter, text = operands
+    steps, count = [], 0
+    for i, character in enumerate(text):
+        found = (character == letter) != (i == slip_at)
+        count += found
+        steps.append(f"{character}{'{yes}' if found else '{no}'}{count}")
+    return steps, str(count)
+
+
+def _work_logic(operands: tuple[str, ...], slip_at: int | None) -> tuple[list[str], str]:
+    left, operator, right = operands
+    steps, answer = [], ""
+    for i, (a, b) in enumerate(zip(left, right, strict=True)):
+        bit = {"{and}": a == b == "1", "{or}": "1" in a + b, "{xor}": a != b}[operator]
+        bit = bit != (i == slip_at)
+        steps.append(f"{';' if i else ''}{a}{operator}{b}={int(bit)}")
+        answer += str(int(bit))
+    return steps, answer
+
+
+def _work_program(operands: tuple[str, ...], slip_at: int | None) -> tuple[list[str], str]:
+    start, *statements = operands
+    steps, value = [], int(start)
+    for i, statement in enumerate(statements):
+        operator, change = statement[0], int(statement[1])
+        result = value + change if operator == "+" else value - change
+        result += _slip(i == slip_at, result)
+        steps.append(f"{{then}}{value}{operator}{change}={result}")
+        value = result
+    return steps, str(value)
+
+
+def _slip(slipped: bool, value: int) -> int:
+    """What a slip adds to a value: the neighbour that keeps its number of digits."""
+    if not slipped:
+        return 0
+    return -1 if value in (9, 19) else 1
+
+
+WORKINGS: dict[str, Callable[[tuple[str, ...], int | None], tuple[list[str], str]]] = {
+    "add": _work_add,
+    "sub": _work_sub,
+    "count": _work_count,
+    "logic": _work_logic,
+    "program": _work_program,
+}
+
+
+# --- how it is asked, and how problems are drawn --------------------------------------------------
+
+
+def _ask_program(operands: tuple[str, ...]) -> str:
+    start, *statements = operands
+    return "{run}" + ";".join([f"x={start}", *(f"x{s[0]}={s[1]}" for s in statements)]) + "{stop}"
+
+
+QUESTIONS: dict[str, Callable[[tuple[str, ...]], str]] = {
+    "add": lambda operands: "{compute}" + "+".join(operands) + "{stop}",
+    "sub": lambda operands: "{compute}" + "-".join(operands) + "{stop}",
+    "count": lambda operands: "{count}" + ":".join(operands) + "{stop}",
+    "logic": lambda operands: "{compute}" + "".join(operands) + "{stop}",
+    "program": _ask_program,
+}
+
+
+def _draw_add(rng: random.Random, level: int) -> tuple[str, ...]:
+    return _number(rng, level + 1), _number(rng, level + 1)
+
+
+def _draw_sub(rng: random.Random, level: int) -> tuple[str, ...]:
+    # A working may end in leading zeros, as in 92-91=01: the accuracy reward compares numbers.
+    right, left = sorted((_number(rng, level + 1), _number(rng, level + 1)))
+    return left, right
+
+
+def _draw_count(rng: random.Random, level: int) -> tuple[str, ...]:
+    return rng.choice(LETTERS), "".join(rng.choices(LETTERS, k=level + 3))
+
+
+def _draw_logic(rng: random.Random, level: int) -> tuple[str, ...]:
+    left, right = ("".join(rng.choices("01", k=level + 2)) for _ in range(2))
+    return left, rng.choice(("{and}", "{or}", "{xor}")), right
+
+
+def _draw_program(rng: random.Random, level: int) -> tuple[str, ...]:
+    """Statements that keep the value of x in one digit."""
+    value = rng.randrange(10)
+    operands = [str(value)]
+    for _ in range(level + 1):
+        change = rng.choice([c for c in range(-9, 10) if c != 0 and 0 <= value + c <= 9])
+        operands.append(f"{change:+d}")
+        value += change
+    return tuple(operands)
+
+
+def _number(rng: random.Random, digits: int) -> str:
+    return str(rng.randrange(10 ** (digits - 1), 10**digits))
+
+
+DRAWS: dict[str, Callable[[random.Random, int], tuple[str, ...]]] = {
+    "add": _draw_add,
+    "sub": _draw_sub,
+    "count": _draw_count,
+    "logic": _draw_logic,
+    "program": _draw_program,
+}
+KINDS = tuple(DRAWS)
+
+
+def draw_problem(rng: random.Random) -> Problem:
+    """A problem of any kind, three times in four of the smaller size."""
+    kind = rng.choice(KINDS)
+    level = rng.choice((1, 1, 1, 2))
+    return Problem(kind, DRAWS[kind](rng, level), rng.choice(LANGUAGES))
+
+
+def draw_problems(count: int, *, heldout: bool, seed: int) -> list[Problem]:
+    """So many different problems of one split."""
+    rng = random.Random(seed_for(seed, "nano problems", str(heldout)))
+    problems: dict[tuple[str, Language], Problem] = {}
+    while len(problems) < count:
+        problem = draw_problem(rng)
+        if problem.is_heldout == heldout:
+            problems.setdefault((problem.canonical, problem.language), problem)
+    return list(problems.values())

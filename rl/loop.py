@@ -1,0 +1,165 @@
+"""The training loop: R1's GRPO, one rollout and its mini-batch updates per step.
+
+    prompts -> rollouts -> advantages over whole groups -> reference log-probs
+            -> mini-batches -> packed rows -> updates -> (next step) publish weights -> canary
+
+Everything outside is behind the Protocols of rl/protocols.py. A step whose rollouts are in the
+journal is replayed without generating: the same updates from the same inputs give the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from torch import Tensor
+
+from configs.schema import RunConfig
+from rl.losses import AGGREGATIONS, token_weights
+from rl.metrics import rollout_metrics, step_metrics, timing_metrics
+from rl.packing import pack, unpack
+from rl.protocols import Learner, LoopState, Observer, Policy, Publisher, Rollouts, StepResult
+from rl.records import Group, Prompt, Row, Sample, SamplingSettings
+from rl.samples import (
+    build_samples,
+    shuffle_rewards,
+    split_mini_batches,
+    with_old_log_probs,
+    with_reference_log_probs,
+)
+from rl.schedules import learning_rate, length_cap, reference_due
+from rl.seeds import seed_for
+from rl.timing import PhaseTimer
+
+T = TypeVar("T")
+
+
+def train(
+    config: RunConfig,
+    state: LoopState,
+    *,
+    prompts_for: Callable[[int], Sequence[Prompt]],
+    rollouts: Rollouts,
+    learner: Learner,
+    publisher: Publisher,
+    observer: Observer,
+) -> LoopState:
+    """Run the steps from state to the end of the recipe; returns the final state."""
+    while state.step < config.recipe.steps:
+        timer = PhaseTimer()
+        metrics: dict[str, float] = {}
+        prompts = prompts_for(state.step)
+
+        if not rollouts.journalled(state.step, prompts):
+            with timer("sync"):
+                metrics |= publisher.publish(state.version)
+        with timer("gen"):
+            groups = rollouts.collect(state.step, prompts, sampling_settings(config, state.version))
+        _check_version(groups, state.version)
+        metrics |= rollout_metrics(groups)
+
+        if config.reward.shuffle:
+            groups = shuffle_rewards(groups, seed_for(config.seed, "shuffle", state.step))
+        batch = build_samples(groups, algorithm=config.algorithm)
+        samples = batch.samples
+        metrics |= batch.metrics
+        if config.algorithm.old_log_probs == "learner":
+            with timer("old_log_prob"):
+                old = _log_probs(samples, learner, config, "policy")
+                samples = with_old_log_probs(samples, old)
+        if config.algorithm.kl_coef > 0.0:
+            with timer("ref"):
+                reference = _log_probs(samples, learner, config, "reference")
+                samples = with_reference_log_probs(samples, reference)
+
+        with timer("update_actor"):
+            updates = _update(samples, learner, config, state)
+            metrics |= step_metrics(updates)
+            version = state.version + len(updates)
+            if reference_due(state.version, version, config.algorithm.reference_refresh_updates):
+                learner.refresh_reference()
+
+        state = LoopState(step=state.step + 1, version=version)
+        metrics |= timing_metrics(
+            timer.seconds(), num_tokens=_num_tokens(groups), num_devices=learner.num_ranks
+        )
+        observer.step_finished(StepResult(state, groups, metrics))
+    return state
+
+
+def sampling_settings(config: RunConfig, version: int) -> SamplingSettings:
+    """How the policy of this version is sampled in training."""
+    rollout = config.rollout
+    return SamplingSettings(
+        temperature=rollout.temperature,
+        top_p=rollout.top_p,
+        max_tokens=length_cap(version, rollout.max_tokens, rollout.max_tokens_schedule),
+    )
+
+
+def _update(
+    samples: Sequence[Sample], learner: Learner, config: RunConfig, state: LoopState
+) -> list[Mapping[str, float]]:
+    """One update per mini-batch; old log-probs and advantages stay those of the whole rollout."""
+    mini_batches = split_mini_batches(
+        samples,
+        num=config.learner.mini_batches,
+        seed=seed_for(config.seed, "split", state.step),
+    )
+    metrics: list[Mapping[str, float]] = []
+    for index, mini_batch in enumerate(mini_batches):
+        weights = token_weights(
+            [int(sample.loss_mask.sum()) for sample in mini_batch],
+            aggregation=AGGREGATIONS[config.algorithm.loss],
+            max_tokens=sampling_settings(config, state.version).max_tokens,
+        )
+        rate = learning_rate(
+            state.version + index, config.learner.learning_rate, config.learner.warmup_updates
+        )
+        rows = _pack(mini_batch, learner, config, weights)
+        metrics.append({**learner.update(rows, rate), "actor/lr": rate})
+    return metrics
+
+
+def _log_probs(
+    samples: Sequence[Sample], learner: Learner, config: RunConfig, policy: Policy
+) -> list[Tensor]:
+    """Per sample, [L] float32 log-probs of its tokens under the policy."""
+    if not samples:
+        return []
+    rows = _pack(samples, learner, config)
+    return unpack(_flat(rows), _flat(learner.log_probs(rows, policy)))
+
+
+def _pack(
+    samples: Sequence[Sample],
+    learner: Learner,
+    config: RunConfig,
+    weights: Sequence[float] | None = None,
+) -> list[list[Row]]:
+    return pack(
+        samples,
+        row_tokens=config.learner.row_tokens,
+        num_ranks=learner.num_ranks,
+        weights=weights,
+        rows_multiple_of=config.learner.rows_per_micro_batch,
+    )
+
+
+def _flat(per_rank: Sequence[Sequence[T]]) -> list[T]:
+    return [item for items in per_rank for item in items]
+
+
+def _num_tokens(groups: Sequence[Group]) -> int:
+    return sum(
+        len(group.prompt.token_ids) + len(completion.token_ids)
+        for group in groups
+        for completion in group.completions
+    )
+
+
+def _check_version(groups: Sequence[Group], version: int) -> None:
+    """Synchronous training: everything in the step was sampled by the current policy."""
+    found = {completion.policy_version for group in groups for completion in group.completions}
+    assert found == {version}, f"policy {version} got completions sampled by versions {found}"

@@ -1,0 +1,47 @@
+"""Token ids <-> text, and which token ends a completion."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from configs.errors import UserError
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    if not (folder / "tokenizer_config.json").is_file():
+        raise UserError(
+            f"model.path: no tokenizer_config.json in {folder}; the folder must hold the model's "
+            "tokenizer beside its weights: save it there with tokenizer.save_pretrained"
+        )
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def end_token_ids(folder: Path) -> tuple[int, ...]:
+    """The ids after which a completion ends: generation_config.json's if it names any, else
+    config.json's. Sorted, without duplicates."""
+    for file in ("generation_config.json", "config.json"):
+        path = folder / file
+        ids = json.loads(path.read_text()).get("eos_token_id") if path.is_file() else None
+        if ids is not None:
+            return tuple(sorted({ids} if isinstance(ids, int) else set(ids)))
+    raise UserError(
+        f"model.path: neither generation_config.json nor config.json in {folder} names an "
+        'eos_token_id, so no completion would ever end: add "eos_token_id" to config.json'
+    )
+
+
+def completion_text(
+    tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int], end_ids: Sequence[int]
+) -> str:
+    """The text of a completion: special tokens are kept, because <think> and its relatives may be
+    special, except the end token, which says only that the model stopped."""
+    ends = bool(token_ids) and token_ids[-1] in end_ids
+    return tokenizer.decode(
+        list(token_ids[:-1] if ends else token_ids),
+        skip_special_tokens=False,
+        clean_up_tokenization_spaces=False,
+    )

@@ -1,0 +1,316 @@
+"""The sampler: a vLLM engine that turns prompt token ids into completion token ids.
+
+One engine per process. On the CPU it runs inside the calling process; on GPUs it may spread over
+several (tensor parallel) with vLLM's own workers. Tokens go in and tokens come out; nothing is
+ever tokenised again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
+
+# Bound here, because vLLM's CPU worker replaces it in torch by a function that does nothing.
+from torch import set_num_threads
+from vllm import EngineArgs, SamplingParams
+from vllm.config import WeightTransferConfig
+from vllm.distributed import cleanup_dist_env_and_memory
+from vllm.distributed.weight_transfer import WeightTransferEngineFactory
+from vllm.inputs.engine import tokens_input
+from vllm.logprobs import FlatLogprobs
+from vllm.outputs import RequestOutput
+from vllm.sampling_params import RequestOutputKind
+from vllm.v1.engine.llm_engine import LLMEngine
+
+from configs.errors import UserError
+from configs.schema import RolloutSettings
+from rl.records import Completion, FinishReason, GenerationRequest, SamplingSettings
+from rollout.tokens import completion_text, end_token_ids, load_tokenizer
+from rollout.weight_transfer import UpdateLedger, WeightChunk, WeightTransferError, checkpoint_shapes
+
+Device = Literal["cpu", "cuda"]
+TRANSFERS: dict[Device, tuple[str, ...]] = {"cpu": ("ray",), "cuda": ("nccl", "ipc")}
+
+CPU_BLOCK_TOKENS = 32
+"""Tokens per block of the KV cache on the CPU. Only whole blocks of a prompt can be shared
+between its samples, and vLLM's default there, 128, is longer than many prompts."""
+
+CPU_STEP_TOKENS = 2048
+"""Most prompt tokens computed in one step of the engine on the CPU."""
+
+WeightTransferEngineFactory.register_engine(
+    "ray", "rollout.cpu_transfer_engine", "CpuTransferEngine"
+)
+
+
+class VllmSampler:
+    """Generates, scores, and takes over new weights. Not safe for several threads at once.
+
+    The same requests on the same weights give the same bits: requests are scheduled in the order
+    given, each draws from its own seed, and generate starts from an empty prefix cache.
+    """
+
+    def __init__(
+        self,
+        model_path: str,
+        settings: RolloutSettings,
+        *,
+        device: Device,
+        max_model_len: int,
+        threads: int,
+        seed: int,
+    ) -> None:
+        """max_model_len: most tokens of prompt and completion together. threads: CPU threads of
+        the engine, 0 for all cores."""
+        if settings.transfer not in TRANSFERS[device]:
+            raise UserError(
+                f"rollout.transfer={settings.transfer} does not work with cluster.device={device}:"
+                f" set rollout.transfer={' or '.join(TRANSFERS[device])}"
+            )
+        folder = Path(model_path)
+        self.policy_version = 0
+        """Updates in the weights now loaded."""
+        self._device = device
+        self._max_model_len = max_model_len
+        self._end_ids = end_token_ids(folder)
+        self._tokenizer = load_tokenizer(folder)
+        self._shapes = checkpoint_shapes(folder)
+        self._ledger: UpdateLedger | None = None
+        self._requests_sent = 0
+        _set_environment(device, threads or len(os.sched_getaffinity(0)))
+        self._engine = LLMEngine.from_engine_args(
+            engine_args(folder, settings, device=device, max_model_len=max_model_len, seed=seed)
+        )
+        self._engine.set_weight_version("0")
+
+    @property
+    def block_tokens(self) -> int:
+        """Tokens per block of the prefix cache."""
+        return self._engine.vllm_config.cache_config.block_size
+
+    def generate(
+        self,
+        requests: Sequence[GenerationRequest],
+        sampling: SamplingSettings,
+        *,
+        keep_prefix_cache: bool = False,
+    ) -> Iterator[Completion]:
+        """Yield each completion as soon as it is finished.
+
+        keep_prefix_cache: go on with what earlier calls cached, which changes the last bits of
+        log-probs; for the canary, whose business it is to look into that cache.
+        """
+        self._refuse_during_update()
+        if not keep_prefix_cache:
+            self.reset_prefix_cache()
+        params = self._sampling_params(sampling)
+        by_id: dict[str, GenerationRequest] = {}
+        for request in requests:
+            self._refuse_too_long(request, sampling.max_tokens)
+            own = params.clone()
+            own.seed = request.seed
+            by_id[self._send(request.prompt.token_ids, own)] = request
+        for output in self._drain():
+            yield self._completion(by_id.pop(output.request_id), output)
+        assert not by_id, f"vLLM lost {len(by_id)} requests"
+
+    def sequence_log_probs(self, token_ids: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Log-prob of each token given those before it, at temperature 1; 0 at the first."""
+        self._refuse_during_update()
+        params = SamplingParams(
+            max_tokens=1,
+            temperature=0.0,
+            prompt_logprobs=0,
+            flat_logprobs=True,
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        order = {self._send(ids, params.clone()): index for index, ids in enumerate(token_ids)}
+        rows: list[list[float]] = [[] for _ in token_ids]
+        for output in self._drain():
+            log_probs = cast(FlatLogprobs, output.prompt_logprobs)
+            rows[order[output.request_id]] = [0.0, *log_probs.logprobs]
+        assert all(len(row) == len(ids) for row, ids in zip(rows, token_ids, strict=True))
+        return rows
+
+    def reset_prefix_cache(self) -> None:
+        """Forget all cached keys and values."""
+        done = self._engine.reset_prefix_cache()
+        assert done, "the prefix cache cannot be reset while requests are running"
+
+    # Weight updates: begin, receive every tensor once, finish.
+
+    def init_transfer(self, init_info: dict[str, Any]) -> None:
+        """Meet the learner's side of the transfer; called by vLLM's trainer engines (nccl, ipc)."""
+        self._engine.collective_rpc("init_weight_transfer_engine", args=(init_info,))
+
+    def begin_update(self) -> None:
+        if self._ledger is not None:
+            raise WeightTransferError(
+                "weight update: the previous one was begun but never finished, so the sampler's "
+                "weights are neither old nor new: restart the sampler"
+            )
+        self._ledger = UpdateLedger(self._shapes)
+        self._engine.collective_rpc("start_weight_update")
+
+    def receive(self, update: WeightChunk | dict[str, Any]) -> None:
+        """Load some tensors: a chunk on the CPU, vLLM's own update info (names, dtype_names,
+        shapes ...) with nccl and ipc."""
+        ledger = self._open_ledger()
+        if isinstance(update, WeightChunk):
+            ledger.enter(update.names, update.shapes)
+            update = {"chunk": update}
+        else:
+            ledger.enter(update["names"], update["shapes"])
+        self._engine.collective_rpc("update_weights", args=(update,))
+
+    def finish_update(self, version: int) -> None:
+        """Go over to the new weights, whose number of policy updates is `version`."""
+        self._open_ledger().close()
+        self._engine.collective_rpc("finish_weight_update")
+        self._engine.set_weight_version(str(version))
+        self.reset_prefix_cache()
+        self.policy_version = version
+        self._ledger = None
+
+    def sleep(self) -> None:
+        """Move the weights to host memory and drop the KV cache, so that the learner can have the
+        GPU's memory. Level 1, which keeps the weights: level 2 wakes up with garbage."""
+        assert self._device == "cuda", "a CPU engine cannot sleep: it holds no device memory"
+        self._engine.sleep(level=1)
+
+    def wake(self) -> None:
+        assert self._device == "cuda", "a CPU engine cannot sleep: it holds no device memory"
+        self._engine.wake_up()
+
+    def close(self) -> None:
+        """Free the engine; the process may then start another."""
+        self._engine.engine_core.shutdown()
+        del self._engine
+        cleanup_dist_env_and_memory()
+
+    def _sampling_params(self, sampling: SamplingSettings) -> SamplingParams:
+        return SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=sampling.max_tokens,
+            stop_token_ids=list(self._end_ids),
+            ignore_eos=True,
+            logprobs=0,
+            flat_logprobs=True,
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+    def _send(self, token_ids: Sequence[int], params: SamplingParams) -> str:
+        request_id = str(self._requests_sent)
+        self._requests_sent += 1
+        self._engine.add_request(request_id, tokens_input(list(token_ids)), params)
+        return request_id
+
+    def _drain(self) -> Iterator[RequestOutput]:
+        """Step the engine until nothing is left; what is left when the caller stops is aborted."""
+        try:
+            while self._engine.has_unfinished_requests():
+                yield from cast(list[RequestOutput], self._engine.step())
+        finally:
+            self._engine.abort_request(list(self._engine.output_processor.external_req_ids))
+
+    def _completion(self, request: GenerationRequest, output: RequestOutput) -> Completion:
+        result = output.outputs[0]
+        token_ids = tuple(result.token_ids)
+        log_probs = cast(FlatLogprobs, result.logprobs).logprobs
+        assert result.finish_reason in ("stop", "length"), result.finish_reason
+        assert result.weight_versions is not None and len(result.weight_versions) == 1
+        assert len(log_probs) == len(token_ids)
+        return Completion(
+            prompt_id=request.prompt.id,
+            sample_index=request.sample_index,
+            text=completion_text(self._tokenizer, token_ids, self._end_ids),
+            token_ids=token_ids,
+            log_probs=tuple(log_probs),
+            policy_version=int(result.weight_versions[0].version),
+            finish_reason=cast(FinishReason, result.finish_reason),
+        )
+
+    def _open_ledger(self) -> UpdateLedger:
+        if self._ledger is None:
+            raise WeightTransferError("weight update: not begun; call begin_update first")
+        return self._ledger
+
+    def _refuse_during_update(self) -> None:
+        if self._ledger is not None:
+            raise WeightTransferError(
+                "weight update: begun but not finished, so the sampler's weights are neither old "
+                "nor new; call finish_update before generating"
+            )
+
+    def _refuse_too_long(self, request: GenerationRequest, max_tokens: int) -> None:
+        length = len(request.prompt.token_ids)
+        if length + max_tokens > self._max_model_len:
+            raise UserError(
+                f"rollout.max_tokens={max_tokens}: with the {length} tokens of prompt "
+                f"{request.prompt.id} that is more than the {self._max_model_len} the engine was "
+                "started for: shorten the prompt or lower rollout.max_tokens"
+            )
+
+
+def engine_args(
+    folder: Path, settings: RolloutSettings, *, device: Device, max_model_len: int, seed: int
+) -> EngineArgs:
+    """vLLM's settings for ours."""
+    if device == "cpu":
+        place = {
+            "distributed_executor_backend": "uni",
+            "kv_cache_memory_bytes": int(settings.kv_cache_gib * 2**30),
+            "block_size": CPU_BLOCK_TOKENS,
+            "enforce_eager": True,
+            # vLLM crashes on the CPU when it splits the prompt of a request with its own seed.
+            "enable_chunked_prefill": False,
+            "max_num_batched_tokens": max(CPU_STEP_TOKENS, max_model_len),
+        }
+    else:
+        place = {
+            "distributed_executor_backend": "mp" if settings.tensor_parallel > 1 else "uni",
+            "gpu_memory_utilization": settings.gpu_memory_fraction,
+            "enable_sleep_mode": True,
+        }
+    return EngineArgs(
+        model=str(folder),
+        skip_tokenizer_init=True,
+        # Otherwise top_k and the like of the model's generation_config.json would apply.
+        generation_config="vllm",
+        dtype=settings.dtype,
+        seed=seed,
+        max_model_len=max_model_len,
+        max_num_seqs=settings.max_concurrent,
+        tensor_parallel_size=settings.tensor_parallel,
+        # Of the distribution that was sampled from, after temperature and top-p.
+        logprobs_mode="processed_logprobs",
+        enable_prefix_caching=True,
+        # The order in which requests run must not depend on how long a step took.
+        async_scheduling=False,
+        weight_transfer_config=WeightTransferConfig(backend=settings.transfer),
+        disable_log_stats=True,
+        log_level="WARNING",
+        **place,
+    )
+
+
+def _set_environment(device: Device, threads: int) -> None:
+    """The environment variables vLLM is run with; it reads them while the engine starts."""
+    # The scheduler runs in this process: its steps can be driven one by one, and on the CPU it
+    # starts in 3 s instead of 37 s.
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+    os.environ["VLLM_NO_USAGE_STATS"] = "1"
+    if device == "cpu":
+        # It would override rollout.kv_cache_gib.
+        os.environ.pop("VLLM_CPU_KVCACHE_SPACE", None)
+        # Without it vLLM goes down to one thread whatever was set before.
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        set_num_threads(threads)
+        # The CPU kernels for multi-head latent attention know only heads of 512 + 64 elements.
+        # It is computed as ordinary attention instead, for any size of heads.
+        os.environ["VLLM_MLA_DISABLE"] = "1"
