@@ -41,13 +41,14 @@ def _run(checks: list[Check], config: RunConfig) -> None:
 
 def batch_divides(config: RunConfig) -> str | None:
     rollout, learner = config.rollout, config.learner
-    completions = rollout.prompts_per_step * rollout.samples_per_prompt
-    if completions % learner.mini_batches == 0:
+    prompts, samples = rollout.prompts_per_step, rollout.samples_per_prompt
+    if (prompts * samples) % learner.mini_batches == 0:
         return None
+    nearest = _nearest_divisor(prompts * samples, learner.mini_batches)
     return (
         f"learner.mini_batches={learner.mini_batches}: must divide rollout.prompts_per_step x "
-        f"rollout.samples_per_prompt = {rollout.prompts_per_step} x {rollout.samples_per_prompt} = "
-        f"{completions}; the nearest that does is {_nearest_divisor(completions, learner.mini_batches)}"
+        f"rollout.samples_per_prompt = {prompts} x {samples} = {prompts * samples}; the nearest "
+        f"that does is {nearest}"
     )
 
 
@@ -109,14 +110,12 @@ def prompts_for_every_sampler(config: RunConfig) -> str | None:
 
 def wave_within_step(config: RunConfig) -> str | None:
     rollout = config.rollout
-    if (
-        rollout.wave_prompts == 0
-        or rollout.samplers <= rollout.wave_prompts <= rollout.prompts_per_step
-    ):
+    wave, samplers, prompts = rollout.wave_prompts, rollout.samplers, rollout.prompts_per_step
+    if wave == 0 or samplers <= wave <= prompts:
         return None
     return (
-        f"rollout.wave_prompts={rollout.wave_prompts}: must be 0 (one wave) or from "
-        f"rollout.samplers={rollout.samplers} to rollout.prompts_per_step={rollout.prompts_per_step}"
+        f"rollout.wave_prompts={wave}: must be 0 (one wave for all) or from rollout.samplers="
+        f"{samplers} to rollout.prompts_per_step={prompts}; choose a value in between"
     )
 
 

@@ -121,6 +121,8 @@ class AlgorithmSettings(Settings):
     kl_coef: Annotated[float, Field(ge=0.0)] = 0.001
     """Weight of the KL term in the loss; 0 skips the reference pass altogether."""
     kl_estimator: Literal["k1", "k2", "k3"] = "k3"
+    """Per token, with d = log policy - log reference: k1 = d (its expected gradient as a loss is
+    0), k2 = d^2 / 2, k3 = exp(-d) - 1 + d (the paper's)."""
     """k1: -log r, k2: (log r)^2 / 2, k3: r - 1 - log r, with r = reference / policy."""
     reference_refresh_updates: NonNegative = 400
     """Updates between replacements of the reference by the policy; 0: never."""
@@ -131,7 +133,8 @@ class AlgorithmSettings(Settings):
     importance_cap: Annotated[float, Field(gt=0.0)] = 2.0
     """Upper bound of the importance weight."""
     drop_zero_variance: bool = True
-    """Leave out groups whose rewards are all equal: their advantages are 0."""
+    """Leave out groups whose rewards are all equal: their advantages are 0. Has no effect with
+    batch_mean_std, where they are not."""
     truncated: Literal["keep", "mask"] = "keep"
     """Completions cut at the length cap: keep them in the loss, or only in the baseline."""
 
@@ -189,8 +192,9 @@ class LearnerSettings(Settings):
     """Largest global gradient norm; 0: no clipping."""
     mini_batches: Positive = 16
     """Updates per rollout: the step's samples are split at random into this many."""
-    row_tokens: Positive = 32768
-    """Samples are packed best-fit into rows of at most this many tokens."""
+    row_tokens: Positive = 33280
+    """Samples are packed best-fit into rows of at most this many tokens; at least the longest
+    prompt and completion together (the default: 512 + 32768)."""
     rows_per_micro_batch: Positive = 1
     """Rows in one forward and backward pass; changes speed and memory, never the gradient."""
     ranks: Positive = 1

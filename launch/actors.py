@@ -21,6 +21,7 @@ from configs.errors import UserError
 from configs.schema import RunConfig
 from rl.protocols import Policy
 from rl.records import Completion, GenerationRequest, Prompt, Row, SamplingSettings, Score
+from rollout.canary import Canary, CanaryReading
 
 BATCH_INTERVAL_S = 0.05
 """Finished completions leave a sampler in batches at most this far apart: soon enough for rewards
@@ -51,7 +52,7 @@ class SamplerActor(_Worker):
         from rollout.vllm_sampler import VllmSampler
 
         self._sampler = VllmSampler(
-            model_path,
+            Path(model_path),
             config.rollout,
             device=config.cluster.device,
             max_model_len=max_model_len,
@@ -72,6 +73,12 @@ class SamplerActor(_Worker):
                 batch, sent = [], time.monotonic()
         if batch:
             yield batch
+
+    def prime(self, canary: Canary) -> None:
+        canary.prime(self._sampler)
+
+    def read(self, canary: Canary) -> CanaryReading:
+        return canary.read(self._sampler)
 
     def begin_update(self) -> None:
         self._sampler.begin_update()
@@ -113,17 +120,14 @@ class LearnerActor(_Worker):
     ) -> None:
         from model.learner import DeepSpeedLearner
 
-        host, port = address.rsplit(":", 1)
         self._learner = DeepSpeedLearner(
-            model_path,
+            Path(model_path),
             config.learner,
             config.algorithm,
+            rank=rank,
+            address=address,
             max_tokens=max_tokens,
             temperature=config.rollout.temperature,
-            rank=rank,
-            world_size=config.learner.ranks,
-            address=host,
-            port=int(port),
             device=config.cluster.device,
             threads=threads,
             deterministic=config.deterministic,

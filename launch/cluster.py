@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from configs.errors import UserError
 
 logger = logging.getLogger(__name__)
 
@@ -18,12 +17,13 @@ class WorkerLost(RuntimeError):
     """A process of the run died or did not answer. Nothing is lost: the same command continues."""
 
 
-def start_ray(run_folder: Path, num_workers: int) -> None:
-    """Start a local Ray on loopback with one logical CPU per worker.
+def protect_ray(run_folder: Path) -> None:
+    """Give this run's Ray a token of its own, in the run folder.
 
-    The token lives in the run folder because a token from another `ray.init` in the home folder
-    makes workers refuse each other.
+    A token that an earlier `ray.init` left in the home folder would make processes refuse each
+    other. Ray reads these variables when it is imported.
     """
+    assert "ray" not in sys.modules, "Ray was imported before its token was set"
     token = run_folder / "ray_token"
     if not token.exists():
         token.touch(mode=0o600)
@@ -32,10 +32,12 @@ def start_ray(run_folder: Path, num_workers: int) -> None:
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
     # Nothing leaves this machine, and the usage report would try to.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+
+
+def start_ray(num_workers: int) -> None:
+    """Start a local Ray on loopback with one logical CPU per worker."""
     import ray
 
-    if ray.is_initialized():
-        raise UserError("ray: this process already runs a Ray cluster; start the run in its own")
     ray.init(
         address="local",
         num_cpus=num_workers,

@@ -101,7 +101,8 @@ class RunConsole:
         self._last_time, self._step, self._last = now, step, metrics
         self._doing = "training"
         for name, key in CURVES.items():
-            self._history[name].append(metrics[key])
+            if key in metrics:
+                self._history[name].append(metrics[key])
         if self._live:
             self._live.update(self._screen())
         else:
@@ -115,10 +116,10 @@ class RunConsole:
 
     def _line(self) -> str:
         m = self._last
+        # A step without any verdict has no reward to show.
+        values = "  ".join(f"{name} {m[key]:.3f}" for name, key in CURVES.items() if key in m)
         return (
-            f"step {self._step:>4}/{self._total}  reward {m['critic/score/mean']:.3f}  "
-            f"accuracy {m['reward/accuracy/mean']:.3f}  format {m['reward/format/mean']:.3f}  "
-            f"length {m['response_length/mean']:.1f}  {m['perf/throughput']:,.0f} tok/s  "
+            f"step {self._step:>4}/{self._total}  {values}  {m['perf/throughput']:,.0f} tok/s  "
             f"{phase_times(m)}  eta {self._eta()}"
         )
 
@@ -132,7 +133,7 @@ class RunConsole:
         )
         curves = Table.grid(padding=(0, 2))
         for name, key in CURVES.items():
-            value = f"{self._last[key]:.3f}" if self._last else "-"
+            value = f"{self._last[key]:.3f}" if key in self._last else "-"
             curves.add_row(name, value, Text(sparkline(self._history[name]), style="cyan"))
         parts: list[object] = [bar, Text(), curves]
         if self._last:

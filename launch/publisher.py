@@ -10,8 +10,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+
 from launch.cluster import wait_all
 from launch.learner_group import LearnerGroup
+from rl.packing import pack, unpack
+from rl.records import Sample
 from rollout.canary import Canary
 
 
@@ -19,35 +23,62 @@ class RayPublisher:
     """The Publisher protocol over learner and sampler actors."""
 
     def __init__(
-        self,
-        learner: LearnerGroup,
-        samplers: Sequence[Any],
-        canary: Canary,
-        timeout_s: float,
+        self, learner: LearnerGroup, samplers: Sequence[Any], canary: Canary, timeout_s: float
     ) -> None:
         self._learner = learner
         self._samplers = samplers
         self._canary = canary
         self._names = [f"sampler {index}" for index in range(len(samplers))]
         self._timeout_s = timeout_s
+        self._metrics: Mapping[str, float] = {}
+        self._version = -1
 
     def publish(self, version: int) -> Mapping[str, float]:
-        start = time.perf_counter()
-        self._each("begin_update")
-        for chunk in self._learner.export():
-            self._each("receive", chunk)
-        self._each("finish_update", version)
-        transferred = time.perf_counter()
-        gap = self._check(version)
-        return {
-            "sync/canary_gap": gap,
-            "sync/transfer_s": transferred - start,
-            "sync/canary_s": time.perf_counter() - transferred,
-        }
+        """What is already there is not sent again."""
+        if version != self._version:
+            start = time.perf_counter()
+            self._each("prime", self._canary)
+            self._each("begin_update")
+            for chunk in self._learner.export():
+                self._each("receive", chunk)
+            self._each("finish_update", version)
+            transferred = time.perf_counter()
+            readings = self._each("read", self._canary)
+            gap = max(
+                self._canary.check(reading, version, self._learner_log_probs)
+                for reading in readings
+            )
+            self._version = version
+            self._metrics = {
+                "sync/canary_gap": gap,
+                "sync/transfer_s": transferred - start,
+                "sync/canary_s": time.perf_counter() - transferred,
+            }
+        return self._metrics
 
     def _each(self, method: str, *arguments: Any) -> list[Any]:
         """Call one method of every sampler and wait for all."""
         refs = [getattr(sampler, method).remote(*arguments) for sampler in self._samplers]
-        return wait_all(
-            refs, what=f"weight update ({method})", names=self._names, timeout_s=self._timeout_s
-        )
+        what = f"weight update ({method})"
+        return wait_all(refs, what=what, names=self._names, timeout_s=self._timeout_s)
+
+    def _learner_log_probs(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Log-prob of each token of each sequence under the learner's policy."""
+        samples = [
+            Sample(
+                prompt_id="canary",
+                sample_index=index,
+                token_ids=torch.tensor(tokens, dtype=torch.int64),
+                loss_mask=torch.ones(len(tokens), dtype=torch.bool),
+                behaviour_log_probs=torch.zeros(len(tokens)),
+                advantage=0.0,
+                policy_version=0,
+            )
+            for index, tokens in enumerate(sequences)
+        ]
+        longest = max(len(tokens) for tokens in sequences)
+        rows = pack(samples, row_tokens=longest, num_ranks=self._learner.num_ranks)
+        values = self._learner.log_probs(rows, "policy")
+        flat_rows = [row for rank in rows for row in rank]
+        flat_values = [value for rank in values for value in rank]
+        return [value.tolist() for value in unpack(flat_rows, flat_values)]

@@ -21,7 +21,7 @@ CHARTS = (
     Chart("Format of rollouts", {"format": "reward/format/mean"}, "share", 0.0, 1.0),
     Chart(
         "Response length",
-        {"all": "response_length/mean", "correct only": "response_length/correct_mean"},
+        {"mean": "response_length/mean", "longest": "response_length/max"},
         "tokens",
     ),
     Chart("Reward", {"mean": "critic/score/mean"}, "reward"),
@@ -122,10 +122,10 @@ def _lead(
     settings: Mapping[str, Any], metrics: Sequence[Mapping[str, float]], attempts: Sequence[Any]
 ) -> str:
     seconds = sum(line["timing_s/step"] for line in metrics)
-    tokens = sum(line["perf/response_tokens"] for line in metrics)
+    tokens = sum(line["perf/total_num_tokens"] for line in metrics)
     return (
         f"{settings['recipe']['kind']}, {len(metrics)} of {settings['recipe']['steps']} steps, "
-        f"{tokens:,.0f} sampled tokens, {seconds / 60:.1f} minutes of steps, seed "
+        f"{tokens:,.0f} tokens, {seconds / 60:.1f} minutes of steps, seed "
         f"{settings['seed']}, attempt {len(attempts)}"
     )
 

@@ -10,6 +10,7 @@ and a wave is generated as a whole, so a wave generated again is the same to the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from launch.cluster import WorkerLost, wait_all
 from rl.records import Completion, GenerationRequest, Group, Prompt, SamplingSettings, Score
 from rl.seeds import seed_for
 from rollout.journal import Journal
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class RayRollouts:
                     wave, sampling, self._plan.samples_per_prompt, ("rollout", step)
                 )
                 self._journal.write(step, index, finished[index])
+                logger.info("step %d: wave %d generated and journalled", step, index)
         return [group for index in sorted(finished) for group in finished[index]]
 
     def generate(

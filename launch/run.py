@@ -1,28 +1,16 @@
-"""A training run from its settings: folder, model, data, workers, the loop, the outcome."""
+"""`launch run`: one run in its folder, from the beginning or from where it stopped."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
 
-from configs.schema import NanoModel, RunConfig
-from launch.checkpoints import Checkpoints
-from launch.cluster import WorkerLost
+from configs.schema import RunConfig
+from launch.cluster import WorkerLost, protect_ray
 from launch.console import RunConsole
-from launch.learner_group import LearnerGroup
-from launch.observer import RunObserver
 from launch.outcome import print_outcome
-from launch.publisher import RayPublisher
 from launch.report import write_report
-from launch.rollouts import GenerationPlan, RayRollouts
 from launch.run_folder import RunFolder
-from launch.workers import start_workers
-from recipes.datasets import PromptSets, load_prompts, prompts_for_step
-from recipes.nano_base import build_base
-from rl.loop import train
-from rl.protocols import LoopState
-from rollout.journal import Journal
-from rollout.tokens import load_tokenizer
 
 EXIT_DONE, EXIT_WORKER_LOST = 0, 86
 
@@ -33,96 +21,20 @@ def run(config: RunConfig) -> int:
     if folder.finished_steps() < config.recipe.steps:
         folder.begin_attempt()
         _log_to(folder.log_dir / "driver.log")
+        protect_ray(folder.path)
+        # Imports Ray, which must find its token.
+        from launch.training import train_in
+
         title = f"R1 Foundry · {folder.path.name} · attempt {folder.attempt}"
         try:
             with RunConsole(title, config.recipe.steps) as console:
-                _train(config, folder, console)
+                train_in(folder, config, console)
         except WorkerLost as lost:
             folder.write_status(phase="lost a worker", message=str(lost))
             print(f"{lost}; logs in {folder.log_dir}; run the same command again to continue")
             return EXIT_WORKER_LOST
     print_outcome(folder.path, write_report(folder.path))
     return EXIT_DONE
-
-
-def _train(config: RunConfig, folder: RunFolder, console: RunConsole) -> None:
-    model_path = _base_model(config, console)
-    prompts = load_prompts(config.data, load_tokenizer(model_path))
-    for reason, count in prompts.rejected.items():
-        console.doing(f"data: {count} rows left out: {reason}")
-    journal = Journal(folder.path / "journal")
-    checkpoints = Checkpoints(folder.path / "checkpoints", config.recipe.keep_checkpoints)
-    plan = GenerationPlan(
-        run_seed=config.seed,
-        samples_per_prompt=config.rollout.samples_per_prompt,
-        wave_prompts=config.rollout.wave_prompts,
-        timeout_s=config.cluster.step_timeout_s,
-    )
-    console.doing("starting Ray, the sampler and the learner")
-    folder.write_status(phase="starting")
-    with start_workers(
-        config, model_path, _longest_sequence(config, prompts), folder.path, folder.log_dir
-    ) as workers:
-        state = _resume(workers.learner, checkpoints, console)
-        rollouts = RayRollouts(workers.samplers, workers.scorers, journal, plan)
-        publisher = RayPublisher(workers.learner, workers.samplers, canary, timeout_s)
-        observer = RunObserver(
-            config,
-            folder,
-            console,
-            state,
-            learner=workers.learner,
-            rollouts=rollouts,
-            publisher=publisher,
-            checkpoints=checkpoints,
-            journal=journal,
-            heldout=prompts.heldout[: config.recipe.eval_problems],
-        )
-        if state.step == 0:
-            observer.evaluate(state)
-        console.steps_begin(state.step)
-        state = train(
-            config,
-            state,
-            prompts_for=lambda step: prompts_for_step(
-                prompts.train, config.rollout.prompts_per_step, step, config.seed
-            ),
-            rollouts=rollouts,
-            learner=workers.learner,
-            publisher=publisher,
-            observer=observer,
-        )
-        console.doing("evaluating and saving the final model")
-        observer.finish(state)
-
-
-def _base_model(config: RunConfig, console: RunConsole) -> Path:
-    """The folder of the model that training starts from."""
-    if not isinstance(config.model, NanoModel):
-        return Path(config.model.path).expanduser()
-
-    def progress(step: int, steps: int, loss: float) -> None:
-        if step % 50 == 0 or step == steps:
-            console.doing(f"pre-training the base model: step {step}/{steps}, loss {loss:.3f}")
-
-    return build_base(config.model, progress)
-
-
-def _resume(learner: LearnerGroup, checkpoints: Checkpoints, console: RunConsole) -> LoopState:
-    """The newest checkpoint, loaded; or the beginning."""
-    found = checkpoints.latest()
-    if found is None:
-        return LoopState(step=0, version=0)
-    folder, state = found
-    console.doing(f"continuing after step {state.step} ({folder.name})")
-    learner.load(folder)
-    return state
-
-
-def _longest_sequence(config: RunConfig, prompts: PromptSets) -> int:
-    """Tokens of the longest prompt and the longest completion that the run allows."""
-    caps = [config.rollout.max_tokens, *config.rollout.max_tokens_schedule.values()]
-    return max(len(p.token_ids) for p in [*prompts.train, *prompts.heldout]) + max(caps)
 
 
 def _log_to(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from configs.schema import RunConfig
+from launch.actors import LearnerActor, RewardActor, SamplerActor
 from launch.cluster import start_ray, stop_ray, wait_all
 from launch.learner_group import LearnerGroup
+from launch.run_folder import write_atomically
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +28,14 @@ class Workers:
 
 @contextmanager
 def start_workers(
-    config: RunConfig, model_path: Path, max_tokens: int, run_folder: Path, log_dir: Path
+    config: RunConfig, model_path: Path, max_tokens: int, log_dir: Path
 ) -> Iterator[Workers]:
     """All actors of the run on a Ray cluster of its own; stopped on the way out.
 
     max_tokens: the longest prompt and completion together.
     """
     num_workers = config.learner.ranks + config.rollout.samplers + config.reward.workers
-    start_ray(run_folder, num_workers)
+    start_ray(num_workers)
     try:
         yield _start_actors(config, str(model_path), max_tokens, log_dir)
     finally:
@@ -40,8 +43,6 @@ def start_workers(
 
 
 def _start_actors(config: RunConfig, model_path: str, max_tokens: int, log_dir: Path) -> Workers:
-    from launch.actors import LearnerActor, RewardActor, SamplerActor
-
     def environment(role: str, index: int, processes: int) -> dict[str, Any]:
         variables = worker_environment(config, role, index, processes)
         return {"runtime_env": {"env_vars": variables}}
@@ -89,6 +90,16 @@ def _start_actors(config: RunConfig, model_path: str, max_tokens: int, log_dir: 
     ]
     names = [f"learner rank {i}" for i in range(ranks)] + [f"sampler {i}" for i in range(samplers)]
     wait_all(starting, what="start", names=names, timeout_s=timeout_s)
+    names += [f"reward actor {i}" for i in range(config.reward.workers)]
+    actors = [*learner_actors, *sampler_actors, *reward_actors]
+    pids = wait_all(
+        [actor.process_id.remote() for actor in actors],
+        what="start",
+        names=names,
+        timeout_s=timeout_s,
+    )
+    processes = {"driver": os.getpid(), **dict(zip(names, pids, strict=True))}
+    write_atomically(log_dir / "processes.json", json.dumps(processes, indent=2))
     learner = LearnerGroup(learner_actors, config.cluster.step_timeout_s)
     return Workers(learner, sampler_actors, reward_actors)
 

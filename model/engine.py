@@ -29,16 +29,17 @@ COLLECTIVE_TIMEOUT = datetime.timedelta(minutes=60)
 
 
 def start_process_group(
-    *, rank: int, world_size: int, local_rank: int, address: str, port: int, device: str
+    *, rank: int, world_size: int, local_rank: int, address: str, device: str
 ) -> None:
-    """Join the learner's process group. Must run before anything else of DeepSpeed."""
+    """Join the learner's process group at host:port. Before anything else of DeepSpeed."""
+    host, port = address.rsplit(":", 1)
     os.environ["DS_ACCELERATOR"] = device
     os.environ.update(
         RANK=str(rank),
         WORLD_SIZE=str(world_size),
         LOCAL_RANK=str(local_rank),
-        MASTER_ADDR=address,
-        MASTER_PORT=str(port),
+        MASTER_ADDR=host,
+        MASTER_PORT=port,
     )
     import deepspeed  # chooses its accelerator on import
 
@@ -53,13 +54,13 @@ def start_process_group(
         auto_mpi_discovery=False,
         verbose=False,
         timeout=COLLECTIVE_TIMEOUT,
-        init_method=f"tcp://{address}:{port}",
+        init_method=f"tcp://{address}",
         rank=rank,
         world_size=world_size,
     )
 
 
-def build_engine(policy: nn.Module, settings: LearnerSettings, *, world_size: int) -> Any:
+def build_engine(policy: nn.Module, settings: LearnerSettings) -> Any:
     """Wrap the policy; weights, optimiser state and gradients are spread as the settings say."""
     import deepspeed
 
@@ -68,7 +69,6 @@ def build_engine(policy: nn.Module, settings: LearnerSettings, *, world_size: in
     config = deepspeed_config(
         settings,
         policy.config.model_type,
-        world_size=world_size,
         num_parameters=sum(p.numel() for p in parameters),
     )
     engine, *_ = deepspeed.initialize(model=policy, model_parameters=parameters, config=config)
@@ -77,7 +77,7 @@ def build_engine(policy: nn.Module, settings: LearnerSettings, *, world_size: in
 
 
 def deepspeed_config(
-    settings: LearnerSettings, model_type: str, *, world_size: int, num_parameters: int
+    settings: LearnerSettings, model_type: str, *, num_parameters: int
 ) -> dict[str, Any]:
     """The engine's configuration. Learning rate and accumulation are handled by the learner."""
     config: dict[str, Any] = {
@@ -94,14 +94,13 @@ def deepspeed_config(
             "stage": max(settings.zero_stage, 1),
             "overlap_comm": False,
             "reduce_bucket_size": min(num_parameters, REDUCE_BUCKET_ELEMENTS),
-            # Nothing stays gathered between forward passes, or swapping shards for the
-            # reference's would not reach it.
+            # No weight stays gathered for good, or exchanging the shards with those of the
+            # reference policy would not reach it.
             "stage3_param_persistence_threshold": 0,
-            "stage3_max_reuse_distance": 0,
         },
     }
     if settings.expert_parallel > 1:
-        config["expert_parallel"] = _expert_parallel_config(settings, model_type, world_size)
+        config["expert_parallel"] = _expert_parallel_config(settings, model_type)
     return config
 
 
@@ -117,9 +116,7 @@ def optimizer_config(settings: LearnerSettings) -> dict[str, Any]:
     return {"type": "AdamW", "params": parameters}
 
 
-def _expert_parallel_config(
-    settings: LearnerSettings, model_type: str, world_size: int
-) -> dict[str, Any]:
+def _expert_parallel_config(settings: LearnerSettings, model_type: str) -> dict[str, Any]:
     from deepspeed.module_inject.auto_ep_presets.registry import preset_name_for_hf_model_type
 
     preset = preset_name_for_hf_model_type(model_type)
@@ -128,10 +125,10 @@ def _expert_parallel_config(
             f"learner.expert_parallel={settings.expert_parallel}: DeepSpeed cannot split the "
             f"experts of model_type {model_type}; set learner.expert_parallel=1"
         )
-    if world_size % settings.expert_parallel != 0:
+    if settings.ranks % settings.expert_parallel != 0:
         raise UserError(
             f"learner.expert_parallel={settings.expert_parallel}: must divide "
-            f"learner.ranks={world_size}"
+            f"learner.ranks={settings.ranks}"
         )
     return {
         "enabled": True,

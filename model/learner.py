@@ -21,12 +21,13 @@ from model.checkpoint import load_state, save_state
 from model.engine import build_engine, start_process_group
 from model.exporter import export_weights
 from model.gradients import clip_global_norm, gradient_shards, undo_averaging
-from model.loading import DTYPES, check_model_folder, load_model
+from model.loading import DTYPES, check_model_folder, load_model, save_model_folder
 from model.micro_batches import micro_batches
 from model.policy import PackedPolicy, predicted_positions
 from model.reference import ReferencePolicy
 from model.router import RouterBalance
 from rl.losses import policy_loss, row_inputs
+from rl.metrics import update_metrics
 from rl.protocols import Policy
 from rl.records import Row
 
@@ -42,39 +43,38 @@ class DeepSpeedLearner:
         learner: LearnerSettings,
         algorithm: AlgorithmSettings,
         *,
-        max_tokens: int,
-        temperature: float = 1.0,
         rank: int = 0,
-        world_size: int = 1,
         local_rank: int = 0,
-        address: str = "127.0.0.1",
-        port: int = 29500,
+        address: str = "127.0.0.1:29500",
         device: str = "cpu",
         threads: int = 0,
         deterministic: bool = True,
+        temperature: float = 1.0,
+        max_tokens: int | None = None,
     ) -> None:
-        """max_tokens: longest sample, prompt and completion. temperature: that of sampling, so
-        that log-probs are those of the distribution sampled from. address and port: where rank 0
-        listens. threads: CPU threads of this rank, 0 leaves torch's choice."""
-        folder = Path(model_path)
-        _check(folder, max_tokens)
+        """local_rank: index among the devices that this process sees. address: host:port where
+        rank 0 listens. threads: CPU threads of this rank, 0 leaves torch's choice. temperature:
+        that of sampling, so that log-probs are those of the distribution sampled from.
+        max_tokens: longest sample to expect, prompt and completion; checked against the model."""
+        self._folder = Path(model_path)
+        _check(self._folder, max_tokens)
         if threads > 0:
             torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(deterministic)
+        # A debugging aid that comes with the line above and costs a tenth of the time.
+        torch.utils.deterministic.fill_uninitialized_memory = False
         self._settings = learner
         self._algorithm = algorithm
-        self._world_size = world_size
         start_process_group(
             rank=rank,
-            world_size=world_size,
+            world_size=learner.ranks,
             local_rank=local_rank,
             address=address,
-            port=port,
             device=device,
         )
         self._device = torch.device(device, local_rank) if device == "cuda" else torch.device("cpu")
         self._causal_lm = load_model(
-            folder,
+            self._folder,
             DTYPES[learner.dtype],
             attention="flash_attention_2" if device == "cuda" else SEGMENT_ATTENTION,
         )
@@ -84,11 +84,9 @@ class DeepSpeedLearner:
             self._causal_lm, chunk_tokens=learner.log_prob_chunk_tokens, temperature=temperature
         )
         # Training mode switches gradient checkpointing on; attention refuses dropout.
-        self._engine = build_engine(policy.train(), learner, world_size=world_size)
+        self._engine = build_engine(policy.train(), learner)
         self._balance = RouterBalance(self._engine.module)
-        self._reference = (
-            ReferencePolicy(self._engine.module) if algorithm.kl_coef > 0.0 else None
-        )
+        self._reference = ReferencePolicy(self._engine) if algorithm.kl_coef > 0.0 else None
 
     @torch.no_grad()
     def log_probs(self, rows: Sequence[Row], policy: Policy) -> list[Tensor]:
@@ -103,8 +101,8 @@ class DeepSpeedLearner:
         return list(torch.cat(results).split(lengths)) if results else []
 
     def update(self, rows: Sequence[Row], learning_rate: float) -> dict[str, float]:
-        """One optimiser step on this rank's rows of one mini-batch; metrics are sums over all
-        ranks (see rl.losses.LossOutputs), the same on each."""
+        """One optimiser step on this rank's rows of one mini-batch; metrics are those of
+        the whole mini-batch (rl.metrics.update_metrics), the same on each rank."""
         self._balance.reset()
         sums = self._accumulate(rows)
         shards = gradient_shards(self._engine.optimizer)
@@ -118,7 +116,7 @@ class DeepSpeedLearner:
             group["lr"] = learning_rate
         self._engine.step()
         balance = self._balance.finish_update(self._settings.router_bias_rate)
-        return {**sums, "actor/grad_norm": norm, **balance}
+        return {**update_metrics(sums), "actor/grad_norm": norm, **balance}
 
     def _accumulate(self, rows: Sequence[Row]) -> dict[str, float]:
         """The whole gradient of the mini-batch into the engine; metrics summed over ranks."""
@@ -140,7 +138,7 @@ class DeepSpeedLearner:
                 importance_correction=algorithm.importance_correction,
                 importance_cap=algorithm.importance_cap,
             )
-            self._engine.backward(undo_averaging(outputs.loss, self._world_size))
+            self._engine.backward(undo_averaging(outputs.loss, self._settings.ranks))
             for name, value in outputs.metrics.items():
                 totals[name] = totals.get(name, torch.zeros(())) + value.double().cpu()
         return _sum_over_ranks(totals, self._device)
@@ -154,6 +152,16 @@ class DeepSpeedLearner:
         """Weights under Hugging Face names, in layer order: on rank 0, nothing on the others.
         Every rank iterates to the end."""
         return export_weights(self._engine, self._causal_lm)
+
+    def save_model(self, folder: str | Path) -> None:
+        """Write the policy as a Hugging Face folder like the one it came from."""
+        tensors = self.export()
+        if distributed.get_rank() == 0:
+            save_model_folder(Path(folder), self._folder, tensors, DTYPES[self._settings.dtype])
+        else:
+            for _ in tensors:
+                pass
+        distributed.barrier()
 
     def save(self, folder: str | Path) -> None:
         """Write this rank's state into the folder, which is the same for all ranks."""
@@ -174,10 +182,10 @@ class DeepSpeedLearner:
         return self._reference.in_place_of_policy()
 
 
-def _check(folder: Path, max_tokens: int) -> None:
+def _check(folder: Path, max_tokens: int | None) -> None:
     config = check_model_folder(folder)
     longest = config.get("max_position_embeddings")
-    if longest is not None and max_tokens > longest:
+    if longest is not None and max_tokens is not None and max_tokens > longest:
         raise UserError(
             f"rollout.max_tokens: prompt and completion may take {max_tokens} tokens, but "
             f"max_position_embeddings in {folder / 'config.json'} is {longest}; lower the former"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,13 +28,13 @@ class ReferencePolicy:
     and both come back with the same bits.
     """
 
-    def __init__(self, module: nn.Module) -> None:
-        self._module = module
-        self._snapshot = [tensor.detach().cpu().clone() for tensor in own_tensors(module)]
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self._snapshot = [tensor.detach().cpu().clone() for tensor in own_tensors(engine.module)]
 
     def refresh(self) -> None:
         """Make the current policy the reference."""
-        self._copy_in(own_tensors(self._module))
+        self._copy_in(own_tensors(self._engine.module))
 
     @contextmanager
     def in_place_of_policy(self) -> Iterator[None]:
@@ -57,7 +58,10 @@ class ReferencePolicy:
 
     @torch.no_grad()
     def _exchange(self) -> None:
-        for saved, tensor in zip(self._snapshot, own_tensors(self._module), strict=True):
+        if self._engine.zero_optimization_partition_weights():
+            # Whole weights that ZeRO-3 keeps from the last pass would hide the exchange.
+            self._engine.optimizer.empty_partition_cache()
+        for saved, tensor in zip(self._snapshot, own_tensors(self._engine.module), strict=True):
             current = tensor.clone()
             tensor.copy_(saved)
             saved.copy_(current)

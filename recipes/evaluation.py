@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 from collections.abc import Mapping, Sequence
@@ -73,7 +74,7 @@ def _length_bins(
 ) -> list[tuple[int, int, int, float]]:
     ordered = sorted(zip(lengths, correct, strict=True))
     edges = [round(i * len(ordered) / bins) for i in range(bins + 1)]
-    parts = [ordered[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    parts = [ordered[start:end] for start, end in itertools.pairwise(edges)]
     return [
         (part[0][0], part[-1][0], len(part), statistics.fmean(right for _, right in part))
         for part in parts

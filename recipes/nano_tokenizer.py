@@ -18,10 +18,10 @@ CONTROL_TOKENS = (BOS, EOS, PAD, UNKNOWN, "<｜User｜>", "<｜Assistant｜>")
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 """Ordinary text for decoding, as in R1: skip_special_tokens keeps them."""
 
-PROMPT_WORDS = ("User:", " Assistant:", "x=", "x+=", "x-=")
+PROMPT_WORDS = ("User:", " Assistant:")
 EXTRA_WORDS = (
     *(" I", " you", " we", " it", " the", " a", " is", " of", " to", " in", " with", " for"),
-    *(" first", " next", " last", " now", " let", " me", " check", " wait", " again", " right"),
+    *(" yes", " no", " first", " next", " last", " now", " let", " me", " check", " wait", " again", " right"),
     *(" answer", " number", " letter", " step", " result", " problem", " add", " take", " carry"),
     *(" borrow", " think", " because", " thanks", " please", " hello", " help", " good", " bad"),
     *(" happy", " sad", " short", " long", " poem", " story", " about", " cat", " dog", " sun"),
@@ -29,7 +29,7 @@ EXTRA_WORDS = (
 )
 EXTRA_CHINESE = (
     "我你们它的了是在有和先后现再看想这那一二三四五六七八九零答案数字母步结果题加减进位借"
-    "因为所以请谢好坏写诗故事关于猫狗太阳海等不对吗检查帮助抱歉能长短快乐难过什么怎样"
+    "是否因为所以请谢好坏写诗故事关于猫狗太阳海等不对吗检查帮助抱歉能长短快乐难过什么怎样"
 )
 
 CHAT_TEMPLATE = (

@@ -1,15 +1,15 @@
-"""The nano world: small verifiable problems in two languages, and how people might answer them.
+"""The nano world: small verifiable problems in two languages, and how they are worked.
 
-A problem is one of five kinds, in two sizes, worded in English or Chinese:
+    kind     question                 working
+    add      Compute 47+38.           ones 7+8=15 tens 4+3+1=08
+    sub      Compute 52-17.           ones 12-7=5 tens 05-1-1=3
+    count    Count a:a,b,c,a.         a1b1c1a2
+    logic    Compute 1010 or 0110.    1 or 0=1;0 or 1=1;1 or 1=1;0 or 0=0
+    program  Run x=3;x=x+4;x=x-2.     then 3+4=7 then 7-2=5
 
-    add      Compute 47+38.          per column, from the right:  ones 7+8=15 tens 4+3+1=8
-    sub      Compute 52-17.          the same with borrowing:     ones 12-7=5 tens 5-1-1=3
-    count    Count a: abca.          letter by letter:            a yes 1b no 1c no 1a yes 2
-    logic    Compute 101 or 011.     bit by bit:                  1 or 0=1;0 or 1=1;1 or 1=1
-    program  Run x=3;x+=4;x-=2.      statement by statement:      then 3+4=7 then 7-2=5
-
-Each step of a working is a table look-up that a tiny transformer can learn, while the answer in
-one go is out of its reach: longer working pays.
+Each step of a working is a table look-up that a tiny transformer learns in minutes, while the
+answer in one go is out of its reach: longer working pays. Workings have steps of fixed width
+("08", "+0"), so that what a step needs stands at a fixed distance from it.
 """
 
 from __future__ import annotations
@@ -31,9 +31,6 @@ WORDS: dict[str, dict[Language, str]] = {
     "stop": {"en": ".", "zh": "。"},
     "ones": {"en": " ones ", "zh": "个"},
     "tens": {"en": " tens ", "zh": "十"},
-    "hundreds": {"en": " hundreds ", "zh": "百"},
-    "yes": {"en": " yes ", "zh": "是"},
-    "no": {"en": " no ", "zh": "否"},
     "and": {"en": " and ", "zh": "与"},
     "or": {"en": " or ", "zh": "或"},
     "xor": {"en": " xor ", "zh": "异或"},
@@ -45,8 +42,10 @@ WORDS: dict[str, dict[Language, str]] = {
 }
 """Every word of the world in both languages; workings name them in braces: "{ones}7+8=15"."""
 
-COLUMNS = ("{ones}", "{tens}", "{hundreds}")
+COLUMNS = ("{ones}", "{tens}")
 LETTERS = "abcde"
+LONG_SHARE = 0.4
+"""Share of the longer problems of each kind."""
 HELDOUT_SHARE = 8
 """One problem in this many is held out."""
 
@@ -107,7 +106,7 @@ def _work_add(operands: tuple[str, ...], slip_at: int | None) -> tuple[list[str]
     for i, (a, b) in enumerate(zip(reversed(left), reversed(right), strict=True)):
         total = int(a) + int(b) + carry
         total += _slip(i == slip_at, total)
-        steps.append(f"{COLUMNS[i]}{a}+{b}{'+1' * carry}={total}")
+        steps.append(f"{COLUMNS[i]}{a}+{b}{f'+{carry}' if i else ''}={total:02d}")
         answer = str(total % 10) + answer
         carry = total // 10
     return steps, "1" * carry + answer
@@ -117,12 +116,12 @@ def _work_sub(operands: tuple[str, ...], slip_at: int | None) -> tuple[list[str]
     left, right = operands
     steps, answer, borrow = [], "", 0
     for i, (a, b) in enumerate(zip(reversed(left), reversed(right), strict=True)):
-        must_borrow = int(a) < int(b) + borrow
-        digit = 10 * must_borrow + int(a) - int(b) - borrow
+        borrows = int(int(a) < int(b) + borrow)
+        digit = 10 * borrows + int(a) - int(b) - borrow
         digit += _slip(i == slip_at, digit)
-        steps.append(f"{COLUMNS[i]}{'1' * must_borrow}{a}-{b}{'-1' * borrow}={digit}")
+        steps.append(f"{COLUMNS[i]}{borrows}{a}-{b}{f'-{borrow}' if i else ''}={digit}")
         answer = str(digit) + answer
-        borrow = int(must_borrow)
+        borrow = borrows
     return steps, answer
 
 
@@ -130,9 +129,8 @@ def _work_count(operands: tuple[str, ...], slip_at: int | None) -> tuple[list[st
     letter, text = operands
     steps, count = [], 0
     for i, character in enumerate(text):
-        found = (character == letter) != (i == slip_at)
-        count += found
-        steps.append(f"{character}{'{yes}' if found else '{no}'}{count}")
+        count += (character == letter) != (i == slip_at)
+        steps.append(f"{character}{count}")
     return steps, str(count)
 
 
@@ -180,53 +178,59 @@ WORKINGS: dict[str, Callable[[tuple[str, ...], int | None], tuple[list[str], str
 
 def _ask_program(operands: tuple[str, ...]) -> str:
     start, *statements = operands
-    return "{run}" + ";".join([f"x={start}", *(f"x{s[0]}={s[1]}" for s in statements)]) + "{stop}"
+    return "{run}" + ";".join([f"x={start}", *(f"x=x{s}" for s in statements)]) + "{stop}"
 
 
 QUESTIONS: dict[str, Callable[[tuple[str, ...]], str]] = {
     "add": lambda operands: "{compute}" + "+".join(operands) + "{stop}",
     "sub": lambda operands: "{compute}" + "-".join(operands) + "{stop}",
-    "count": lambda operands: "{count}" + ":".join(operands) + "{stop}",
+    "count": lambda operands: "{count}" + operands[0] + ":" + ",".join(operands[1]) + "{stop}",
     "logic": lambda operands: "{compute}" + "".join(operands) + "{stop}",
     "program": _ask_program,
 }
 
 
-def _draw_add(rng: random.Random, level: int) -> tuple[str, ...]:
-    return _number(rng, level + 1), _number(rng, level + 1)
+def _draw_add(rng: random.Random, long: bool) -> tuple[str, ...]:
+    """Long means with a carry."""
+    while True:
+        left, right = _two_digits(rng), _two_digits(rng)
+        if (int(left[1]) + int(right[1]) > 9) == long:
+            return left, right
 
 
-def _draw_sub(rng: random.Random, level: int) -> tuple[str, ...]:
-    # A working may end in leading zeros, as in 92-91=01: the accuracy reward compares numbers.
-    right, left = sorted((_number(rng, level + 1), _number(rng, level + 1)))
-    return left, right
+def _draw_sub(rng: random.Random, long: bool) -> tuple[str, ...]:
+    """Long means with a borrow."""
+    while True:
+        right, left = sorted((_two_digits(rng), _two_digits(rng)))
+        if (left[1] < right[1]) == long:
+            return left, right
 
 
-def _draw_count(rng: random.Random, level: int) -> tuple[str, ...]:
-    return rng.choice(LETTERS), "".join(rng.choices(LETTERS, k=level + 3))
+def _draw_count(rng: random.Random, long: bool) -> tuple[str, ...]:
+    return rng.choice(LETTERS), "".join(rng.choices(LETTERS, k=6 if long else 4))
 
 
-def _draw_logic(rng: random.Random, level: int) -> tuple[str, ...]:
-    left, right = ("".join(rng.choices("01", k=level + 2)) for _ in range(2))
+def _draw_logic(rng: random.Random, long: bool) -> tuple[str, ...]:
+    left, right = ("".join(rng.choices("01", k=4 if long else 3)) for _ in range(2))
     return left, rng.choice(("{and}", "{or}", "{xor}")), right
 
 
-def _draw_program(rng: random.Random, level: int) -> tuple[str, ...]:
+def _draw_program(rng: random.Random, long: bool) -> tuple[str, ...]:
     """Statements that keep the value of x in one digit."""
     value = rng.randrange(10)
     operands = [str(value)]
-    for _ in range(level + 1):
+    for _ in range(3 if long else 2):
         change = rng.choice([c for c in range(-9, 10) if c != 0 and 0 <= value + c <= 9])
         operands.append(f"{change:+d}")
         value += change
     return tuple(operands)
 
 
-def _number(rng: random.Random, digits: int) -> str:
-    return str(rng.randrange(10 ** (digits - 1), 10**digits))
+def _two_digits(rng: random.Random) -> str:
+    return str(rng.randrange(10, 100))
 
 
-DRAWS: dict[str, Callable[[random.Random, int], tuple[str, ...]]] = {
+DRAWS: dict[str, Callable[[random.Random, bool], tuple[str, ...]]] = {
     "add": _draw_add,
     "sub": _draw_sub,
     "count": _draw_count,
@@ -237,10 +241,9 @@ KINDS = tuple(DRAWS)
 
 
 def draw_problem(rng: random.Random) -> Problem:
-    """A problem of any kind, three times in four of the smaller size."""
+    """A problem of any kind, long or short, in one of the languages."""
     kind = rng.choice(KINDS)
-    level = rng.choice((1, 1, 1, 2))
-    return Problem(kind, DRAWS[kind](rng, level), rng.choice(LANGUAGES))
+    return Problem(kind, DRAWS[kind](rng, rng.random() < LONG_SHARE), rng.choice(LANGUAGES))
 
 
 def draw_problems(count: int, *, heldout: bool, seed: int) -> list[Problem]:

@@ -23,8 +23,8 @@ def chunked_log_probs(
     """([T] float32 log-prob of each target, [T] float32 entropy in nats, detached).
 
     hidden_TxD[t] is the state that predicts targets_T[t]: shifting is the caller's. project is
-    the vocabulary projection as a module, [C, D] -> [C, V], so that its hooks run. Logits exist
-    in float32 for one chunk at a time, also in the backward pass, which computes them again.
+    the vocabulary projection, [C, D] -> [C, V]. Logits exist for one chunk at a time, also in the
+    backward pass, which computes them again; a single chunk keeps them.
     """
     chunks = list(zip(hidden_TxD.split(chunk_tokens), targets_T.split(chunk_tokens), strict=True))
     recompute = torch.is_grad_enabled() and len(chunks) > 1

@@ -10,7 +10,6 @@ journal is replayed without generating: the same updates from the same inputs gi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from torch import Tensor

@@ -22,13 +22,19 @@ from vllm.inputs.engine import tokens_input
 from vllm.logprobs import FlatLogprobs
 from vllm.outputs import RequestOutput
 from vllm.sampling_params import RequestOutputKind
+from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
 from vllm.v1.engine.llm_engine import LLMEngine
 
 from configs.errors import UserError
 from configs.schema import RolloutSettings
 from rl.records import Completion, FinishReason, GenerationRequest, SamplingSettings
 from rollout.tokens import completion_text, end_token_ids, load_tokenizer
-from rollout.weight_transfer import UpdateLedger, WeightChunk, WeightTransferError, checkpoint_shapes
+from rollout.weight_transfer import (
+    UpdateLedger,
+    WeightChunk,
+    WeightTransferError,
+    checkpoint_shapes,
+)
 
 Device = Literal["cpu", "cuda"]
 TRANSFERS: dict[Device, tuple[str, ...]] = {"cpu": ("ray",), "cuda": ("nccl", "ipc")}
@@ -48,31 +54,30 @@ WeightTransferEngineFactory.register_engine(
 class VllmSampler:
     """Generates, scores, and takes over new weights. Not safe for several threads at once.
 
-    The same requests on the same weights give the same bits: requests are scheduled in the order
-    given, each draws from its own seed, and generate starts from an empty prefix cache.
+    The same requests on the same weights give the same bits, whatever the engine did before:
+    requests are scheduled in the order given, each draws from its own seed, and with
+    deterministic=True generate starts from an empty prefix cache.
     """
 
     def __init__(
         self,
-        model_path: str,
+        folder: Path,
         settings: RolloutSettings,
         *,
         device: Device,
         max_model_len: int,
         threads: int,
         seed: int,
+        deterministic: bool = True,
     ) -> None:
-        """max_model_len: most tokens of prompt and completion together. threads: CPU threads of
-        the engine, 0 for all cores."""
-        if settings.transfer not in TRANSFERS[device]:
-            raise UserError(
-                f"rollout.transfer={settings.transfer} does not work with cluster.device={device}:"
-                f" set rollout.transfer={' or '.join(TRANSFERS[device])}"
-            )
-        folder = Path(model_path)
+        """folder: config.json, safetensors weights and tokenizer. max_model_len: most tokens of
+        prompt and completion together. threads: CPU threads of the engine, 0 for all cores.
+        deterministic: start each generate call from an empty prefix cache."""
+        assert settings.transfer in TRANSFERS[device], (settings.transfer, device)
         self.policy_version = 0
         """Updates in the weights now loaded."""
         self._device = device
+        self._deterministic = deterministic
         self._max_model_len = max_model_len
         self._end_ids = end_token_ids(folder)
         self._tokenizer = load_tokenizer(folder)
@@ -80,9 +85,11 @@ class VllmSampler:
         self._ledger: UpdateLedger | None = None
         self._requests_sent = 0
         _set_environment(device, threads or len(os.sched_getaffinity(0)))
-        self._engine = LLMEngine.from_engine_args(
-            engine_args(folder, settings, device=device, max_model_len=max_model_len, seed=seed)
-        )
+        args = engine_args(folder, settings, device=device, max_model_len=max_model_len, seed=seed)
+        config = args.create_engine_config()
+        if device == "cpu":
+            _refuse_head_size(config.model_config.get_head_size())
+        self._engine = LLMEngine.from_vllm_config(config, disable_log_stats=True)
         self._engine.set_weight_version("0")
 
     @property
@@ -99,11 +106,11 @@ class VllmSampler:
     ) -> Iterator[Completion]:
         """Yield each completion as soon as it is finished.
 
-        keep_prefix_cache: go on with what earlier calls cached, which changes the last bits of
-        log-probs; for the canary, whose business it is to look into that cache.
+        keep_prefix_cache: go on with what earlier calls cached, which may change the last bits
+        of log-probs; for the canary, whose business it is to look into that cache.
         """
         self._refuse_during_update()
-        if not keep_prefix_cache:
+        if self._deterministic and not keep_prefix_cache:
             self.reset_prefix_cache()
         params = self._sampling_params(sampling)
         by_id: dict[str, GenerationRequest] = {}
@@ -293,10 +300,18 @@ def engine_args(
         # The order in which requests run must not depend on how long a step took.
         async_scheduling=False,
         weight_transfer_config=WeightTransferConfig(backend=settings.transfer),
-        disable_log_stats=True,
         log_level="WARNING",
         **place,
     )
+
+
+def _refuse_head_size(head_size: int) -> None:
+    supported = CPUAttentionBackend.get_supported_head_sizes()
+    if head_size not in supported:
+        raise UserError(
+            f"model.path: attention heads of {head_size} elements; vLLM's CPU kernels know only "
+            f"{', '.join(map(str, supported))}: take another model or cluster.device=cuda"
+        )
 
 
 def _set_environment(device: Device, threads: int) -> None:

@@ -61,14 +61,17 @@ def encode_chunk(named_tensors: Iterable[tuple[str, torch.Tensor]]) -> WeightChu
 def encode_chunks(
     named_tensors: Iterable[tuple[str, torch.Tensor]], max_bytes: int
 ) -> Iterator[WeightChunk]:
-    """Chunks of at most max_bytes, or of one tensor where that is larger, in the given order."""
+    """Chunks of at most max_bytes, or of one tensor where that is larger, in the given order.
+
+    Each tensor is copied as it comes, so that an iterator may reuse its memory for the next one.
+    """
     pending: list[tuple[str, torch.Tensor]] = []
     pending_bytes = 0
     for name, tensor in named_tensors:
         if pending and pending_bytes + tensor.nbytes > max_bytes:
             yield encode_chunk(pending)
             pending, pending_bytes = [], 0
-        pending.append((name, tensor))
+        pending.append((name, tensor.detach().clone()))
         pending_bytes += tensor.nbytes
     if pending:
         yield encode_chunk(pending)

@@ -124,11 +124,20 @@ def test_nothing_of_vocabulary_size_waits_for_the_backward_pass(
     assert (max(saved) >= chunk_tokens * VOCABULARY) == logits_kept
 
 
+def test_no_tokens_give_no_log_probs(problem: tuple[Tensor, nn.Linear, Tensor]) -> None:
+    """As in a padding row; the weights still get a gradient, which is 0."""
+    hidden, project, targets = problem
+    log_probs, entropy = chunked_log_probs(hidden[:0], project, targets[:0], chunk_tokens=8)
+    assert log_probs.shape == entropy.shape == (0,)
+    log_probs.sum().backward()
+    assert project.weight.grad is not None
+    assert not project.weight.grad.any()
+
+
 @pytest.mark.parametrize(("gradient", "calls_per_chunk"), [(True, 2), (False, 1)])
-def test_the_projection_runs_as_a_module_and_again_only_for_gradients(
+def test_each_chunk_is_projected_once_and_again_only_for_gradients(
     problem: tuple[Tensor, nn.Linear, Tensor], gradient: bool, calls_per_chunk: int
 ) -> None:
-    """Hooks see every call, so that sharded weights are gathered also when recomputing."""
     hidden, project, targets = problem
     calls: list[int] = []
     project.register_forward_pre_hook(lambda module, inputs: calls.append(len(inputs[0])))

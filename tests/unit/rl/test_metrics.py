@@ -12,7 +12,7 @@ def test_rollout_metrics_by_hand() -> None:
     groups = [
         group_of([2.0, 2.0], lengths=[1, 2]),
         group_of([0.0, 0.5], lengths=[3, 6], finish_reasons=["stop", "length"]),
-        group_of([1.0, None], texts=["Wait, no.", "awaiting"]),
+        group_of([1.0, None], texts=["Wait, no.", "I await."]),
         group_of([None, None]),
     ]
     metrics = rollout_metrics(groups)
@@ -33,6 +33,12 @@ def test_rollout_metrics_by_hand() -> None:
     assert metrics["response_length/clip_ratio"] == pytest.approx(1 / 8)
     assert metrics["prompt_length/mean"] == 3.0
     assert metrics["aha/reflection_rate"] == pytest.approx(1 / 8)
+
+
+def test_a_mixed_group_is_neither_all_right_nor_all_wrong() -> None:
+    metrics = rollout_metrics([group_of([1.0, 0.0])])
+    names = ("group/zero_std_frac", "group/all_right", "group/all_wrong")
+    assert [metrics[name] for name in names] == [0.0, 0.0, 0.0]
 
 
 def test_what_has_no_data_is_left_out() -> None:

@@ -98,10 +98,10 @@ def test_best_fit_by_hand() -> None:
 
 
 def test_the_fullest_row_with_room_is_taken() -> None:
-    """With 7 and 8 of 10 tokens taken, a sample of 2 goes to the second row."""
-    samples = [sample_of_length(length, tag=tag) for tag, length in enumerate([8, 7, 3, 2])]
-    (rows,) = pack(samples, row_tokens=10, num_ranks=1)
-    assert [row.segment_lengths for row in rows] == [(8, 2), (7, 3)]
+    """With 12 and 19 of 20 tokens taken, a sample of 1 goes to the second row."""
+    samples = [sample_of_length(length, tag=tag) for tag, length in enumerate([12, 10, 9, 1])]
+    (rows,) = pack(samples, row_tokens=20, num_ranks=1)
+    assert [row.segment_lengths for row in rows] == [(12,), (10, 9, 1)]
 
 
 def test_ranks_get_the_same_number_of_tokens_within_one_sample() -> None:

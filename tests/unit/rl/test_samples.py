@@ -12,6 +12,7 @@ from rl.samples import (
     split_mini_batches,
     with_old_log_probs,
     with_reference_log_probs,
+    zero_variance,
 )
 from tests.unit.rl.groups import group_of
 
@@ -65,6 +66,7 @@ def test_zero_variance_looks_at_verdicts_only() -> None:
     batch = build_samples([group_of([1.0, None, 1.0])], algorithm=AlgorithmSettings())
     assert batch.samples == []
     assert left_out(batch.metrics) == {"no_verdict": 1, "zero_variance": 2, "truncated": 0}
+    assert not zero_variance([None, None])
 
 
 def test_equal_partial_rewards_are_zero_variance_and_wrong_but_unequal_ones_are_not() -> None:
@@ -125,10 +127,7 @@ def test_the_split_is_random_and_a_function_of_the_seed() -> None:
     assert split(1) != split(2)
     # A group does not stay together: the two completions of a prompt share one of four
     # mini-batches by chance, in about 8 of 32 groups.
-    together = sum(
-        len({name for name, _ in batch}) < len(batch) and len(batch) - len({n for n, _ in batch})
-        for batch in split(1)
-    )
+    together = sum(len(batch) - len({name for name, _ in batch}) for batch in split(1))
     assert 1 <= together <= 18
 
 

@@ -1,0 +1,24 @@
+# Everything runs inside .venv, which `make setup` makes and keeps up to date.
+.PHONY: setup quickstart test check bench faults
+.SILENT:
+
+setup:
+	bash launch/setup.sh
+
+quickstart: setup
+	.venv/bin/launch run recipe=r1_zero model=nano_v3
+
+test: setup
+	.venv/bin/python -m pytest -m "not slow"
+
+check: setup
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/basedpyright
+	.venv/bin/lint-imports
+
+bench: setup
+	.venv/bin/launch bench
+
+faults: setup
+	.venv/bin/python -m pytest tests/faults -m "slow or not slow"

@@ -1,0 +1,186 @@
+"""Problems as prompts, split into training and held-out, and the order they are trained in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerBase
+
+from configs.errors import UserError
+from configs.schema import Gsm8kData, NanoData
+from recipes.nano_world import draw_problems
+from rewards.accuracy import read_number
+from rl.records import Prompt
+from rl.seeds import seed_for
+
+R1_ZERO_TEMPLATE = (
+    "A conversation between User and Assistant. The user asks a question, and the Assistant "
+    "solves it. The assistant first thinks about the reasoning process in the mind and then "
+    "provides the user with the answer. The reasoning process and answer are enclosed within "
+    "<think> </think> and <answer> </answer> tags, respectively, i.e., <think> reasoning process "
+    "here </think> <answer> answer here </answer>. User: {question}. Assistant:"
+)
+"""Table 1 of the paper, word for word; the question takes the place of "prompt"."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSets:
+    """The prompts of a run: no problem is in both lists."""
+
+    train: list[Prompt]
+    heldout: list[Prompt]
+    rejected: Mapping[str, int]
+    """Reason -> number of problems left out."""
+
+
+def load_prompts(data: NanoData | Gsm8kData, tokenizer: PreTrainedTokenizerBase) -> PromptSets:
+    """All prompts of a data set, tokenized once and for all, in a fixed order."""
+    if isinstance(data, NanoData):
+        return PromptSets(
+            train=_nano_prompts(data.train_problems, "train", data.seed, tokenizer),
+            heldout=_nano_prompts(data.heldout_problems, "heldout", data.seed, tokenizer),
+            rejected={},
+        )
+    return _load_gsm8k(data, tokenizer)
+
+
+def prompts_for_step(
+    prompts: Sequence[Prompt], count: int, step: int, run_seed: int
+) -> list[Prompt]:
+    """The prompts of one step (steps count from 0), as a pure function of its arguments.
+
+    Each epoch is a new permutation and uses every prompt once; a step that runs over the end of
+    an epoch takes the rest of its prompts from the next one.
+    """
+    positions = range(step * count, (step + 1) * count)
+    epochs = {position // len(prompts) for position in positions}
+    orders = {epoch: _permutation(len(prompts), epoch, run_seed) for epoch in epochs}
+    return [prompts[orders[p // len(prompts)][p % len(prompts)]] for p in positions]
+
+
+def _permutation(length: int, epoch: int, run_seed: int) -> list[int]:
+    order = list(range(length))
+    random.Random(seed_for(run_seed, "epoch", epoch)).shuffle(order)
+    return order
+
+
+def _nano_prompts(
+    count: int, split: str, seed: int, tokenizer: PreTrainedTokenizerBase
+) -> list[Prompt]:
+    problems = draw_problems(count, heldout=split == "heldout", seed=seed)
+    return [
+        Prompt(
+            id=f"nano-{split}-{i}",
+            text=problem.prompt,
+            token_ids=tuple(tokenizer.encode(problem.prompt, add_special_tokens=False)),
+            answer=problem.answer,
+            metadata={"kind": problem.kind, "language": problem.language},
+        )
+        for i, problem in enumerate(problems)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One line of a GSM8K file."""
+
+    line: int
+    question: str
+    answer: str
+
+    @property
+    def digest(self) -> bytes:
+        """Orders rows at random, but the same for every copy of a question."""
+        return hashlib.blake2b(self.question.encode()).digest()
+
+
+def _load_gsm8k(data: Gsm8kData, tokenizer: PreTrainedTokenizerBase) -> PromptSets:
+    rejected: Counter[str] = Counter()
+    rows: dict[str, _Row] = {}
+    for row in _read_rows(Path(data.path).expanduser()):
+        if row.question in rows:
+            rejected["question occurs twice"] += 1
+        rows.setdefault(row.question, row)
+    prompts: dict[str, Prompt] = {}
+    for row in rows.values():
+        prompt = _gsm8k_prompt(row, data, tokenizer)
+        if len(prompt.token_ids) <= data.max_prompt_tokens:
+            prompts[row.question] = prompt
+        else:
+            rejected[f"prompt longer than {data.max_prompt_tokens} tokens"] += 1
+    if len(prompts) <= data.heldout_problems:
+        raise UserError(
+            f"data.heldout_problems: {data.heldout_problems} leaves nothing to train on, since "
+            f"{data.path} has {len(prompts)} usable problems; use a smaller number or a larger file"
+        )
+    by_digest = sorted(prompts, key=lambda question: rows[question].digest)
+    heldout = set(by_digest[: data.heldout_problems])
+    return PromptSets(
+        train=[prompt for question, prompt in prompts.items() if question not in heldout],
+        heldout=[prompts[question] for question in by_digest[: data.heldout_problems]],
+        rejected=dict(rejected),
+    )
+
+
+def _gsm8k_prompt(row: _Row, data: Gsm8kData, tokenizer: PreTrainedTokenizerBase) -> Prompt:
+    if data.template == "r1_zero":
+        text = R1_ZERO_TEMPLATE.format(question=row.question)
+        token_ids = tokenizer.encode(text)
+    else:
+        text = tokenizer.apply_chat_template(
+            [{"role": "user", "content": row.question}], tokenize=False, add_generation_prompt=True
+        )
+        # The template writes the begin-of-sentence token itself.
+        token_ids = tokenizer.encode(text, add_special_tokens=False)
+    return Prompt(
+        id=f"gsm8k-{row.line}",
+        text=text,
+        token_ids=tuple(token_ids),
+        answer=row.answer,
+        metadata={"kind": "gsm8k", "language": "en"},
+    )
+
+
+def _read_rows(path: Path) -> Iterator[_Row]:
+    if not path.is_file():
+        raise UserError(
+            f"data.path: {path} is not a file; give a JSON-lines file with the keys question and "
+            "answer, such as GSM8K's train.jsonl"
+        )
+    with path.open(encoding="utf-8") as file:
+        empty = True
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                empty = False
+                yield _parse_row(path, number, line)
+    if empty:
+        raise UserError(f"data.path: {path} is empty; give a file with one problem per line")
+
+
+def _parse_row(path: Path, number: int, line: str) -> _Row:
+    where = f"{path}:{number}"
+    try:
+        entry = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{where}: not a JSON object ({error.msg} at column {error.colno}); every line must be "
+            'like {"question": "...", "answer": "... #### 42"}'
+        ) from error
+    if not isinstance(entry, dict):
+        raise UserError(f'{where}: not a JSON object; write {{"question": ..., "answer": ...}}')
+    for key in ("question", "answer"):
+        if not isinstance(entry.get(key), str) or not entry[key].strip():
+            raise UserError(f"{where}: the key {key!r} is missing or not a text; add it")
+    _, mark, answer = entry["answer"].rpartition("####")
+    if not mark or read_number(answer) is None:
+        raise UserError(
+            f"{where}: the answer ends in {entry['answer'][-30:]!r}; it must end in '#### N' with "
+            "a number N"
+        )
+    return _Row(line=number, question=entry["question"].strip(), answer=answer.strip())

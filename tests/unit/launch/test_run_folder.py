@@ -1,0 +1,42 @@
+"""The run folder refuses other settings and numbers its attempts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from configs.errors import UserError
+from configs.schema import RunConfig
+from launch.run_folder import RunFolder
+from tests.loop.fakes import make_config
+
+
+def config(folder: Path, **changes: object) -> RunConfig:
+    return make_config().model_copy(update={"run_dir": str(folder / "run"), **changes})
+
+
+def test_other_settings_are_refused_with_the_difference(tmp_path: Path) -> None:
+    RunFolder(config(tmp_path, seed=1))
+    with pytest.raises(UserError, match=r"seed: 1 there, 2 now"):
+        RunFolder(config(tmp_path, seed=2))
+    RunFolder(config(tmp_path, seed=1))
+
+
+def test_more_steps_are_allowed(tmp_path: Path) -> None:
+    before = config(tmp_path)
+    RunFolder(before)
+    longer = before.recipe.model_copy(update={"steps": 99})
+    RunFolder(config(tmp_path, recipe=longer))
+
+
+def test_attempts_are_numbered_and_latest_points_to_the_newest(tmp_path: Path) -> None:
+    for expected in (1, 2):
+        folder = RunFolder(config(tmp_path))
+        folder.begin_attempt()
+        assert folder.attempt == expected
+    latest = folder.path / "logs" / "latest"
+    assert latest.resolve() == folder.log_dir
+    assert folder.finished_steps() == 0
+    folder.write_status(phase="finished", step=3)
+    assert RunFolder(config(tmp_path)).finished_steps() == 3
