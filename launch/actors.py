@@ -7,18 +7,16 @@ side, and an error at the start arrives as itself.
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import ray
 
-from configs.errors import UserError
 from configs.schema import RunConfig
+from launch.cluster import free_port
 from rl.protocols import Policy
 from rl.records import Completion, GenerationRequest, Prompt, Row, SamplingSettings, Score
 from rollout.canary import Canary, CanaryReading
@@ -94,19 +92,10 @@ class SamplerActor(_Worker):
 class LearnerActor(_Worker):
     """One rank of the learner."""
 
-    def free_address(self, port: int) -> str:
+    def meeting_point(self, port: int) -> str:
         """host:port where the ranks can meet; port 0: any free one."""
         host = ray.util.get_node_ip_address()
-        with closing(socket.socket()) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError as error:
-                raise UserError(
-                    f"cluster.rendezvous_port={port}: cannot be used on {host} "
-                    f"({error.strerror}); choose another port, or 0 for any free one"
-                ) from error
-            return f"{host}:{probe.getsockname()[1]}"
+        return f"{host}:{free_port(host, port)}"
 
     def start(
         self,

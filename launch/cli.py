@@ -83,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MODEL",
         help="nano_v3 and smollm2_135m; both when none is named",
     )
-    bench.add_argument("--trl", action="store_true", help="run TRL beside it, where installed")
+    bench.add_argument(
+        "--data", type=Path, metavar="FILE", help="GSM8K-style problems for smollm2_135m"
+    )
     bench.set_defaults(command=_bench)
     return parser
 
@@ -129,7 +131,7 @@ def _bench(options: argparse.Namespace) -> int:
             raise UserError(f"unknown model {name!r}; choose from: {', '.join(known)}")
     from launch.bench import bench
 
-    return bench(options.models or known, with_trl=options.trl)
+    return bench(options.models or known, data_path=options.data)
 
 
 def as_overrides(words: list[str]) -> list[str]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import socket
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+from configs.errors import UserError
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +48,26 @@ def start_ray(num_workers: int) -> None:
         include_dashboard=False,
         log_to_driver=False,
         configure_logging=False,
-        _node_ip_address="127.0.0.1",
+        # Loopback; Ray would turn 127.0.0.1 into an address that others can reach.
+        _node_ip_address="127.0.0.2",
     )
+
+
+def free_port(host: str, wanted: int = 0) -> int:
+    """A port that can be bound on host; `wanted` itself unless it is 0.
+
+    Raises UserError when the wanted one is in use.
+    """
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, wanted))
+        except OSError as error:
+            raise UserError(
+                f"cluster.rendezvous_port={wanted}: cannot be used on {host} ({error.strerror}); "
+                "choose another port, or 0 for any free one"
+            ) from error
+        return probe.getsockname()[1]
 
 
 def stop_ray() -> None:

@@ -89,6 +89,11 @@ class RunConsole:
         else:
             self._console.print(what, highlight=False)
 
+    def pretraining(self, step: int, steps: int, loss: float) -> None:
+        """Progress of the base model's pre-training."""
+        if self._live or step % 50 == 0 or step == steps:
+            self.doing(f"pre-training the base model: step {step}/{steps}, loss {loss:.3f}")
+
     def steps_begin(self, step: int) -> None:
         """`step` steps are done; time from here on counts as steps."""
         self._step = step

@@ -11,11 +11,11 @@ from pathlib import Path
 from configs.schema import RunConfig
 from launch.checkpoints import Checkpoints
 from launch.console import RunConsole
-from launch.learner_group import LearnerGroup
 from launch.publisher import RayPublisher
 from launch.rollouts import RayRollouts
 from launch.run_folder import RunFolder, write_atomically
 from launch.trackers import make_trackers
+from launch.workers import Workers
 from recipes.evaluation import evaluate, group_json, to_json
 from rl.loop import sampling_settings
 from rl.protocols import LoopState, StepResult
@@ -33,7 +33,7 @@ class RunObserver:
         console: RunConsole,
         state: LoopState,
         *,
-        learner: LearnerGroup,
+        workers: Workers,
         rollouts: RayRollouts,
         publisher: RayPublisher,
         checkpoints: Checkpoints,
@@ -43,7 +43,7 @@ class RunObserver:
         self._config = config
         self._folder = folder
         self._console = console
-        self._learner = learner
+        self._workers = workers
         self._rollouts = rollouts
         self._publisher = publisher
         self._checkpoints = checkpoints
@@ -54,20 +54,21 @@ class RunObserver:
     def step_finished(self, result: StepResult) -> None:
         """Metrics go out before the checkpoint: a restart keeps the lines up to its checkpoint."""
         recipe, state = self._config.recipe, result.state
+        metrics = {**result.metrics, **self._workers.peak_memory()}
         for tracker in self._trackers:
-            tracker.log(state.step, result.metrics)
+            tracker.log(state.step, metrics)
         self._write_samples(state, result.groups)
-        self._console.step(state.step, result.metrics)
+        self._console.step(state.step, metrics)
         self._folder.write_status(
             phase="training",
             step=state.step,
             steps=recipe.steps,
             version=state.version,
-            metrics=dict(result.metrics),
+            metrics=metrics,
         )
         if state.step % recipe.checkpoint_every == 0 or state.step == recipe.steps:
             self._console.doing(f"writing the checkpoint of step {state.step}")
-            self._checkpoints.save(state, self._learner.save)
+            self._checkpoints.save(state, self._workers.learner.save)
             self._journal.discard_before(self._checkpoints.oldest_step())
         if recipe.eval_every and state.step % recipe.eval_every == 0 < recipe.steps - state.step:
             self.evaluate(state)
@@ -92,7 +93,7 @@ class RunObserver:
         self.evaluate(state)
         final = self._folder.path / "final"
         shutil.rmtree(final, ignore_errors=True)
-        self._learner.save_model(final)
+        self._workers.learner.save_model(final)
         self._folder.write_status(
             phase="finished",
             step=state.step,

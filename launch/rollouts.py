@@ -78,13 +78,8 @@ class RayRollouts:
         prompts_ref = ray.put({prompt.id: prompt for prompt in prompts})
         streams = {}
         for index, sampler in enumerate(self._samplers):
-            requests = [
-                GenerationRequest(
-                    prompt, sample, seed_for(self._plan.run_seed, *purpose, prompt.id, sample)
-                )
-                for prompt in prompts[index :: len(self._samplers)]
-                for sample in range(samples_per_prompt)
-            ]
+            own = prompts[index :: len(self._samplers)]
+            requests = requests_for(own, samples_per_prompt, self._plan.run_seed, purpose)
             if requests:
                 streams[sampler.generate.remote(requests, sampling)] = f"sampler {index}"
         batches, scores = self._drain(streams, prompts_ref)
@@ -125,6 +120,17 @@ class RayRollouts:
         )
         scores = wait_all(score_refs, what="rewards", names=names, timeout_s=timeout_s)
         return batches, scores
+
+
+def requests_for(
+    prompts: Sequence[Prompt], samples_per_prompt: int, run_seed: int, purpose: tuple[str, int]
+) -> list[GenerationRequest]:
+    """Every sample of every prompt with its seed; purpose is ("rollout", step), for example."""
+    return [
+        GenerationRequest(prompt, sample, seed_for(run_seed, *purpose, prompt.id, sample))
+        for prompt in prompts
+        for sample in range(samples_per_prompt)
+    ]
 
 
 def _group(

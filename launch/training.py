@@ -14,7 +14,7 @@ from launch.rollouts import GenerationPlan, RayRollouts
 from launch.run_folder import RunFolder
 from launch.workers import start_workers
 from recipes.datasets import PromptSets, load_prompts, prompts_for_step
-from recipes.nano_base import build_base
+from recipes.nano_base import Progress, build_base
 from rl.loop import train
 from rl.protocols import LoopState
 from rollout.canary import Canary
@@ -24,7 +24,7 @@ from rollout.tokens import load_tokenizer
 
 def train_in(folder: RunFolder, config: RunConfig, console: RunConsole) -> None:
     """Everything between an opened run folder and a finished run in it."""
-    model_path = _base_model(config, console)
+    model_path = base_model(config, console.pretraining)
     prompts = load_prompts(config.data, load_tokenizer(model_path))
     for reason, count in prompts.rejected.items():
         console.doing(f"data: {count} rows left out: {reason}")
@@ -38,7 +38,7 @@ def train_in(folder: RunFolder, config: RunConfig, console: RunConsole) -> None:
     )
     console.doing("starting Ray, the sampler and the learner")
     folder.write_status(phase="starting")
-    max_tokens = _longest_sequence(config, prompts)
+    max_tokens = longest_sequence(config, prompts)
     canary = Canary.build(
         config.rollout, [prompt.token_ids for prompt in prompts.train], max_tokens
     )
@@ -53,7 +53,7 @@ def train_in(folder: RunFolder, config: RunConfig, console: RunConsole) -> None:
             folder,
             console,
             state,
-            learner=workers.learner,
+            workers=workers,
             rollouts=rollouts,
             publisher=publisher,
             checkpoints=checkpoints,
@@ -78,16 +78,11 @@ def train_in(folder: RunFolder, config: RunConfig, console: RunConsole) -> None:
         observer.finish(state)
 
 
-def _base_model(config: RunConfig, console: RunConsole) -> Path:
-    """The folder of the model that training starts from."""
-    if not isinstance(config.model, NanoModel):
-        return Path(config.model.path).expanduser()
-
-    def progress(step: int, steps: int, loss: float) -> None:
-        if step % 50 == 0 or step == steps:
-            console.doing(f"pre-training the base model: step {step}/{steps}, loss {loss:.3f}")
-
-    return build_base(config.model, progress)
+def base_model(config: RunConfig, progress: Progress | None = None) -> Path:
+    """The folder of the model that training starts from; the nano model is built on first use."""
+    if isinstance(config.model, NanoModel):
+        return build_base(config.model, progress)
+    return Path(config.model.path).expanduser()
 
 
 def _resume(learner: LearnerGroup, checkpoints: Checkpoints, console: RunConsole) -> LoopState:
@@ -101,7 +96,7 @@ def _resume(learner: LearnerGroup, checkpoints: Checkpoints, console: RunConsole
     return state
 
 
-def _longest_sequence(config: RunConfig, prompts: PromptSets) -> int:
+def longest_sequence(config: RunConfig, prompts: PromptSets) -> int:
     """Tokens of the longest prompt and the longest completion that the run allows."""
     caps = [config.rollout.max_tokens, *config.rollout.max_tokens_schedule.values()]
     return max(len(p.token_ids) for p in [*prompts.train, *prompts.heldout]) + max(caps)

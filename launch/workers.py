@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,17 @@ class Workers:
     learner: LearnerGroup
     samplers: list[Any]
     scorers: list[Any]
+    processes: Mapping[str, int]
+    """Name -> process id, the driver's too."""
+
+    def peak_memory(self) -> dict[str, float]:
+        """Metric name -> largest resident memory so far in GiB, of the processes on this node."""
+        found = {}
+        for name, pid in self.processes.items():
+            status = Path(f"/proc/{pid}/status").read_text()
+            (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+            found[f"perf/peak_memory_gib/{name.replace(' ', '_')}"] = int(line.split()[1]) / 2**20
+        return found
 
 
 @contextmanager
@@ -64,7 +75,7 @@ def _start_actors(config: RunConfig, model_path: str, max_tokens: int, log_dir: 
     ]
     timeout_s = config.cluster.start_timeout_s
     (address,) = wait_all(
-        [learner_actors[0].free_address.remote(config.cluster.rendezvous_port)],
+        [learner_actors[0].meeting_point.remote(config.cluster.rendezvous_port)],
         what="start",
         names=["learner rank 0"],
         timeout_s=timeout_s,
@@ -101,7 +112,7 @@ def _start_actors(config: RunConfig, model_path: str, max_tokens: int, log_dir: 
     processes = {"driver": os.getpid(), **dict(zip(names, pids, strict=True))}
     write_atomically(log_dir / "processes.json", json.dumps(processes, indent=2))
     learner = LearnerGroup(learner_actors, config.cluster.step_timeout_s)
-    return Workers(learner, sampler_actors, reward_actors)
+    return Workers(learner, sampler_actors, reward_actors, processes)
 
 
 def threads_per_process(config: RunConfig, processes: int) -> int:

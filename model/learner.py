@@ -112,11 +112,14 @@ class DeepSpeedLearner:
                 f"gradient norm is {norm}; loss sums of this mini-batch: {sums}. The weights are "
                 "those before this update"
             )
-        for group in self._engine.optimizer.param_groups:
-            group["lr"] = learning_rate
+        self._set_learning_rate(learning_rate)
         self._engine.step()
         balance = self._balance.finish_update(self._settings.router_bias_rate)
         return {**update_metrics(sums), "actor/grad_norm": norm, **balance}
+
+    def _set_learning_rate(self, learning_rate: float) -> None:
+        for group in self._engine.optimizer.param_groups:
+            group["lr"] = learning_rate
 
     def _accumulate(self, rows: Sequence[Row]) -> dict[str, float]:
         """The whole gradient of the mini-batch into the engine; metrics summed over ranks."""

@@ -29,18 +29,20 @@ from recipes.nano_corpus import draw_document
 from recipes.nano_tokenizer import build_tokenizer
 from rl.seeds import seed_for
 
+Document = tuple[list[int], list[int]]
+"""Token ids of a prompt and its solution."""
 Progress = Callable[[int, int, float], None]
 """Called with (steps done, steps in all, loss)."""
 
-ROWS = 32
-"""Documents per optimiser step."""
-POOL_BATCHES = 16
-"""Batches drawn together, so that documents of equal length share a batch."""
+BATCH_TOKENS = 1280
+"""Tokens per optimiser step, padding included."""
+POOL_DOCUMENTS = 1024
+"""Documents drawn together, so that those of equal length share a batch."""
 TEXTBOOK_SHARE = 0.6
 """Share of the steps that read the textbook, before the wild part."""
 MUON_RATE = 0.02
-ADAM_RATE = 3e-3
-WARMUP_STEPS = 20
+ADAM_RATE = 1e-2
+WARMUP_STEPS = 8
 ROUTER_BIAS_RATE = 0.001
 """DeepSeek-V3's step of the bias that balances the experts' load."""
 
@@ -107,17 +109,17 @@ def pretrain(settings: NanoModel, progress: Progress | None = None) -> DeepseekV
 
 
 def new_model(seed: int) -> DeepseekV3ForCausalLM:
-    """About 1.7M parameters, float32, with all that makes a DeepSeek-V3: multi-head latent
+    """About 1.4M parameters, float32, with all that makes a DeepSeek-V3: multi-head latent
     attention, YaRN, a dense first layer, 8 routed and 1 shared expert, grouped sigmoid routing."""
     config = DeepseekV3Config(
         vocab_size=VOCAB_SIZE,
         hidden_size=128,
         intermediate_size=256,
-        moe_intermediate_size=128,
+        moe_intermediate_size=64,
         num_hidden_layers=3,
         first_k_dense_replace=1,
-        num_attention_heads=2,
-        num_key_value_heads=2,
+        num_attention_heads=4,
+        num_key_value_heads=4,
         n_shared_experts=1,
         n_routed_experts=8,
         num_experts_per_tok=2,
@@ -130,7 +132,7 @@ def new_model(seed: int) -> DeepseekV3ForCausalLM:
         qk_rope_head_dim=64,
         q_lora_rank=64,
         qk_nope_head_dim=32,
-        v_head_dim=64,
+        v_head_dim=32,
         max_position_embeddings=512,
         rope_parameters={
             "rope_type": "yarn",
@@ -176,24 +178,32 @@ def _initialise(model: DeepseekV3ForCausalLM) -> None:
 def _batches(
     rng: random.Random, tokenizer: PreTrainedTokenizerBase, *, wild: bool
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches without end: token ids [ROWS, T] int64 and whether each belongs to a solution.
+    """Batches without end: token ids [rows, T] int64 and whether each belongs to a solution.
 
     One document per row, so that positions are those of sampling; rows of similar length share a
     batch, so that little is spent on padding.
     """
     while True:
         documents = []
-        for _ in range(ROWS * POOL_BATCHES):
+        for _ in range(POOL_DOCUMENTS):
             prompt, solution = draw_document(rng, wild=wild)
             documents.append((tokenizer.encode(prompt), tokenizer.encode(solution)))
-        documents.sort(key=lambda document: len(document[0]) + len(document[1]))
-        pool = [documents[i : i + ROWS] for i in range(0, len(documents), ROWS)]
+        documents.sort(key=_length)
+        pool: list[list[Document]] = [[]]
+        for document in documents:
+            if (len(pool[-1]) + 1) * _length(document) > BATCH_TOKENS:
+                pool.append([])
+            pool[-1].append(document)
         rng.shuffle(pool)
         yield from map(_collate, pool)
 
 
-def _collate(documents: list[tuple[list[int], list[int]]]) -> tuple[Tensor, Tensor]:
-    length = max(len(prompt) + len(solution) for prompt, solution in documents)
+def _length(document: Document) -> int:
+    return len(document[0]) + len(document[1])
+
+
+def _collate(documents: list[Document]) -> tuple[Tensor, Tensor]:
+    length = max(map(_length, documents))
     token_ids = torch.full((len(documents), length), PAD_ID)
     is_solution = torch.zeros(len(documents), length, dtype=torch.bool)
     for row, (prompt, solution) in enumerate(documents):

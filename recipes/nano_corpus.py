@@ -1,8 +1,9 @@
-"""What the nano base model reads: problems with solutions of every quality.
+"""What the nano base model reads: facts, a textbook, and solutions of every quality.
 
-A textbook (every solution worked, right and well formed) teaches the tables; then the wild: short
-guesses and long workings, careful and rough ones, in one language or both, in good and bad format.
-The wild part sets what the base model does when sampled, the textbook what it is able to do.
+Facts (single steps of workings) and the textbook (every solution worked, right and well formed)
+teach the tables; then the wild: short guesses and long workings, careful and rough ones, in one
+language or both, in good and bad format. The wild part sets what the base model does when
+sampled, the first part what it is able to do.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import random
 from recipes.nano_tokenizer import EOS
 from recipes.nano_world import LANGUAGES, Language, Problem, draw_problem, spell
 
+FACTS = 0.75
+"""Share of single facts among the documents of the first part; they are short."""
 WORKED = 0.5
 """Share of worked solutions; the others are guesses."""
 ROUGH = 0.4
@@ -61,12 +64,22 @@ def wild_solution(problem: Problem, rng: random.Random) -> str:
 
 
 def draw_document(rng: random.Random, *, wild: bool) -> tuple[str, str]:
-    """(prompt, solution) of a problem that is never held out."""
+    """(prompt, solution) of a problem that is never held out, or of a fact."""
     problem = draw_problem(rng)
     while problem.is_heldout:
         problem = draw_problem(rng)
-    solution = wild_solution(problem, rng) if wild else textbook_solution(problem)
-    return problem.prompt, solution
+    if wild:
+        return problem.prompt, wild_solution(problem, rng)
+    if rng.random() < FACTS and problem.kind != "count":
+        return _fact(problem, rng)
+    return problem.prompt, textbook_solution(problem)
+
+
+def _fact(problem: Problem, rng: random.Random) -> tuple[str, str]:
+    """One step of a working by itself: (" ones 7+8=", "15")."""
+    step = spell(rng.choice(problem.work()[0]), problem.language).removeprefix(";")
+    question, result = step.split("=")
+    return question + "=", result + EOS
 
 
 def _wrong_guess(answer: str, rng: random.Random) -> str:

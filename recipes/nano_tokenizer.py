@@ -21,11 +21,12 @@ TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 PROMPT_WORDS = ("User:", " Assistant:")
 EXTRA_WORDS = (
     *(" I", " you", " we", " it", " the", " a", " is", " of", " to", " in", " with", " for"),
-    *(" yes", " no", " first", " next", " last", " now", " let", " me", " check", " wait", " again", " right"),
-    *(" answer", " number", " letter", " step", " result", " problem", " add", " take", " carry"),
-    *(" borrow", " think", " because", " thanks", " please", " hello", " help", " good", " bad"),
-    *(" happy", " sad", " short", " long", " poem", " story", " about", " cat", " dog", " sun"),
-    *(" sea", " What", " How", " Write", " The", " Let", " Hello", " sorry", " can", " not"),
+    *(" yes", " no", " first", " next", " last", " now", " let", " me", " check", " wait"),
+    *(" again", " right", " answer", " number", " letter", " step", " result", " problem"),
+    *(" add", " take", " carry", " borrow", " think", " because", " thanks", " please", " hello"),
+    *(" help", " good", " bad", " happy", " sad", " short", " long", " poem", " story", " about"),
+    *(" cat", " dog", " sun", " sea", " What", " How", " Write", " The", " Let", " Hello"),
+    *(" sorry", " can", " not"),
 )
 EXTRA_CHINESE = (
     "我你们它的了是在有和先后现再看想这那一二三四五六七八九零答案数字母步结果题加减进位借"

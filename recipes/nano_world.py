@@ -3,8 +3,8 @@
     kind     question                 working
     add      Compute 47+38.           ones 7+8=15 tens 4+3+1=08
     sub      Compute 52-17.           ones 12-7=5 tens 05-1-1=3
-    count    Count a:a,b,c,a.         a1b1c1a2
-    logic    Compute 1010 or 0110.    1 or 0=1;0 or 1=1;1 or 1=1;0 or 0=0
+    count    Count a:a,b,c,a,d.       a1b1c1a2d2
+    logic    Compute 101 or 011.      1 or 0=1;0 or 1=1;1 or 1=1
     program  Run x=3;x=x+4;x=x-2.     then 3+4=7 then 7-2=5
 
 Each step of a working is a table look-up that a tiny transformer learns in minutes, while the
@@ -44,8 +44,6 @@ WORDS: dict[str, dict[Language, str]] = {
 
 COLUMNS = ("{ones}", "{tens}")
 LETTERS = "abcde"
-LONG_SHARE = 0.4
-"""Share of the longer problems of each kind."""
 HELDOUT_SHARE = 8
 """One problem in this many is held out."""
 
@@ -190,36 +188,29 @@ QUESTIONS: dict[str, Callable[[tuple[str, ...]], str]] = {
 }
 
 
-def _draw_add(rng: random.Random, long: bool) -> tuple[str, ...]:
-    """Long means with a carry."""
-    while True:
-        left, right = _two_digits(rng), _two_digits(rng)
-        if (int(left[1]) + int(right[1]) > 9) == long:
-            return left, right
+def _draw_add(rng: random.Random) -> tuple[str, ...]:
+    return _two_digits(rng), _two_digits(rng)
 
 
-def _draw_sub(rng: random.Random, long: bool) -> tuple[str, ...]:
-    """Long means with a borrow."""
-    while True:
-        right, left = sorted((_two_digits(rng), _two_digits(rng)))
-        if (left[1] < right[1]) == long:
-            return left, right
+def _draw_sub(rng: random.Random) -> tuple[str, ...]:
+    right, left = sorted((_two_digits(rng), _two_digits(rng)))
+    return left, right
 
 
-def _draw_count(rng: random.Random, long: bool) -> tuple[str, ...]:
-    return rng.choice(LETTERS), "".join(rng.choices(LETTERS, k=6 if long else 4))
+def _draw_count(rng: random.Random) -> tuple[str, ...]:
+    return rng.choice(LETTERS), "".join(rng.choices(LETTERS, k=5))
 
 
-def _draw_logic(rng: random.Random, long: bool) -> tuple[str, ...]:
-    left, right = ("".join(rng.choices("01", k=4 if long else 3)) for _ in range(2))
+def _draw_logic(rng: random.Random) -> tuple[str, ...]:
+    left, right = ("".join(rng.choices("01", k=3)) for _ in range(2))
     return left, rng.choice(("{and}", "{or}", "{xor}")), right
 
 
-def _draw_program(rng: random.Random, long: bool) -> tuple[str, ...]:
-    """Statements that keep the value of x in one digit."""
+def _draw_program(rng: random.Random) -> tuple[str, ...]:
+    """Two statements that keep the value of x in one digit."""
     value = rng.randrange(10)
     operands = [str(value)]
-    for _ in range(3 if long else 2):
+    for _ in range(2):
         change = rng.choice([c for c in range(-9, 10) if c != 0 and 0 <= value + c <= 9])
         operands.append(f"{change:+d}")
         value += change
@@ -230,7 +221,7 @@ def _two_digits(rng: random.Random) -> str:
     return str(rng.randrange(10, 100))
 
 
-DRAWS: dict[str, Callable[[random.Random, bool], tuple[str, ...]]] = {
+DRAWS: dict[str, Callable[[random.Random], tuple[str, ...]]] = {
     "add": _draw_add,
     "sub": _draw_sub,
     "count": _draw_count,
@@ -241,9 +232,9 @@ KINDS = tuple(DRAWS)
 
 
 def draw_problem(rng: random.Random) -> Problem:
-    """A problem of any kind, long or short, in one of the languages."""
+    """A problem of any kind in either language."""
     kind = rng.choice(KINDS)
-    return Problem(kind, DRAWS[kind](rng, rng.random() < LONG_SHARE), rng.choice(LANGUAGES))
+    return Problem(kind, DRAWS[kind](rng), rng.choice(LANGUAGES))
 
 
 def draw_problems(count: int, *, heldout: bool, seed: int) -> list[Problem]:

@@ -91,9 +91,7 @@ def test_questions_with_braces_stay_as_they_are(tmp_path):
 def test_heldout_rows_depend_on_the_questions_only(tmp_path):
     rows = [row(i) for i in range(40)]
     forward = load_prompts(Gsm8kData(path=write(tmp_path, *rows), heldout_problems=9), TOKENIZER)
-    back = load_prompts(
-        Gsm8kData(path=write(tmp_path, *rows[::-1]), heldout_problems=9), TOKENIZER
-    )
+    back = load_prompts(Gsm8kData(path=write(tmp_path, *rows[::-1]), heldout_problems=9), TOKENIZER)
     assert {p.text for p in forward.heldout} == {p.text for p in back.heldout}
     assert not {p.text for p in forward.heldout} & {p.text for p in forward.train}
     assert (len(forward.heldout), len(forward.train)) == (9, 31)

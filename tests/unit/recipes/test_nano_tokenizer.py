@@ -73,13 +73,13 @@ def test_chat_template_is_r1s(generation):
         {"role": "user", "content": "C"},
         {"role": "assistant", "content": "<think>u</think>D"},
     ]
-    expected = f"{BOS}S<｜User｜>A<｜Assistant｜>B{EOS}<｜User｜>C<｜Assistant｜><think>u</think>D{EOS}"
+    expected = (
+        f"{BOS}S<｜User｜>A<｜Assistant｜>B{EOS}<｜User｜>C<｜Assistant｜><think>u</think>D{EOS}"
+    )
     if generation:
         messages.append({"role": "user", "content": "E"})
         expected = expected.replace("<think>u</think>", "") + "<｜User｜>E<｜Assistant｜>"
-    text = TOKENIZER.apply_chat_template(
-        messages, tokenize=False, add_generation_prompt=generation
-    )
+    text = TOKENIZER.apply_chat_template(messages, tokenize=False, add_generation_prompt=generation)
     assert text == expected
     assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
 

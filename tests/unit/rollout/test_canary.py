@@ -59,6 +59,20 @@ def test_gap_by_hand() -> None:
     assert canary_gap(three, three) == 0.0
 
 
+def test_mean_gap_by_hand() -> None:
+    ours, his = [[0.0, -1.0], [0.0, -2.0]], [[0.0, -1.5], [0.0, -2.25]]
+    assert canary_gap(ours, his, "mean") == 0.125
+    assert canary_gap([[math.nan, 0.0]], [[0.0, 0.0]], "mean") == math.inf
+
+
+def test_a_fault_of_sampled_tokens_is_not_diluted_by_scored_ones() -> None:
+    """48 scored tokens agree, 16 sampled ones differ by 0.15: a mean over all would be 0.04."""
+    fixed = canary(dtype="bfloat16")
+    reading = fixed.read(Arithmetic(cached=0.15, policy_version=1))
+    with pytest.raises(CanaryError, match="by 0.15 nats.*cache was not reset"):
+        fixed.check(reading, 1, Arithmetic().sequence_log_probs)
+
+
 def test_one_sequence_of_several_may_differ_a_fault_may_not() -> None:
     same = [[-1.0] * 10 for _ in range(4)]
     tie = [*same[:3], [-1.0] * 5 + [-1.2] * 5]
@@ -93,9 +107,11 @@ def test_prompts_are_the_texts_end_to_end() -> None:
     assert {len(prompt) for prompt in long.prompts} == {PROMPT_TOKENS}
 
 
-def test_threshold_follows_the_dtype_unless_set() -> None:
+def test_judgement_follows_the_dtype_unless_set() -> None:
     assert canary(dtype="float32").threshold == 1e-3
-    assert canary(dtype="bfloat16").threshold == 0.5
+    assert canary(dtype="float32").summary == "max"
+    assert canary(dtype="bfloat16").threshold == 0.1
+    assert canary(dtype="bfloat16").summary == "mean"
     assert canary(canary_threshold=0.25).threshold == 0.25
 
 

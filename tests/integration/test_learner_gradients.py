@@ -1,0 +1,134 @@
+"""The gradient is the same number whatever the split, and equal to the slow learner's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from configs.schema import AlgorithmSettings, LearnerSettings
+from model.torch_learner import TorchLearner
+from rl.losses import LOSSES
+from tests.integration.ranks import run_ranks
+from tests.learner_samples import packed, random_samples
+from tests.models import save_tiny_deepseek, save_tiny_llama
+
+pytestmark = pytest.mark.integration
+
+WHOLE = 64
+"""Row size that holds several samples; 1 gives every sample a row of its own."""
+
+# (ZeRO stage, expert parallel, [(loss, rows per micro-batch, row tokens, checkpointing)]).
+# Every pair of values occurs with every stage and with expert parallelism.
+TWO_RANKS = [
+    (0, 1, [("grpo", 1, 64), ("gspo", 2, 28), ("dapo", 4, 28)]),
+    (1, 2, [("dr_grpo", 2, 64), ("grpo", 4, 28), ("cispo", 1, 28)]),
+    (2, 1, [("cispo", 4, 64), ("rloo", 1, 28), ("grpo", 2, 28)]),
+    (2, 2, [("dapo", 2, 28), ("gspo", 1, 64)]),
+    (3, 1, [("reinforce_pp", 1, 64), ("gspo", 4, 28), ("dr_grpo", 2, 28)]),
+    (3, 2, [("rloo", 2, 64), ("cispo", 4, 28), ("reinforce_pp", 1, 28), ("dapo", 1, 64)]),
+]
+ONE_RANK = [
+    (0, 1, [(loss, 2, 64) for loss in LOSSES]),
+    (3, 1, [("grpo", 1, 28), ("gspo", 4, 64)]),
+]
+
+
+def algorithm(loss: str) -> AlgorithmSettings:
+    return AlgorithmSettings(loss=loss, kl_coef=0.05, clip_high=0.28)
+
+
+def full_gradient(learner: Any) -> dict[str, Tensor]:
+    """The accumulated gradient under checkpoint names, before it is clipped or used."""
+    from deepspeed.utils import safe_get_full_grad
+    from transformers.core_model_loading import revert_weight_conversion
+
+    from model.exporter import _undo_expert_parallel
+
+    module = learner._engine.module
+    gradients = {name: safe_get_full_grad(p).clone() for name, p in module.named_parameters()}
+    return revert_weight_conversion(learner._causal_lm, _undo_expert_parallel(gradients, module))
+
+
+def gradients_of(rank: int, address: str, folder: str, cases: list[Any], ranks: int) -> list[Any]:
+    from model.learner import DeepSpeedLearner
+
+    results = []
+    for zero_stage, expert_parallel, variants in cases:
+        learner = DeepSpeedLearner(
+            folder,
+            LearnerSettings(
+                dtype="float32",
+                ranks=ranks,
+                zero_stage=zero_stage,
+                expert_parallel=expert_parallel,
+                gradient_checkpointing=zero_stage == 2,
+                log_prob_chunk_tokens=16,
+            ),
+            AlgorithmSettings(),
+            rank=rank,
+            address=address,
+        )
+        for loss, rows_per_pass, row_tokens in variants:
+            learner._algorithm = algorithm(loss)
+            learner._settings = learner._settings.model_copy(
+                update={"rows_per_micro_batch": rows_per_pass}
+            )
+            rows = packed(random_samples(), loss=loss, ranks=ranks, row_tokens=row_tokens)[rank]
+            sums = learner._accumulate(rows)
+            gradient = full_gradient(learner)
+            learner._set_learning_rate(0.0)
+            learner._engine.step()  # clears the gradients and leaves the weights alone
+            if rank == 0:
+                results.append((sums, gradient))
+    return results
+
+
+def expected(folder: Path, loss: str) -> tuple[dict[str, float], dict[str, Tensor]]:
+    from transformers.core_model_loading import revert_weight_conversion
+
+    learner = TorchLearner(folder, LearnerSettings(dtype="float32"), algorithm(loss))
+    sums = learner.accumulate(packed(random_samples(), loss=loss)[0])
+    gradients = {name: p.grad for name, p in learner.model.named_parameters()}
+    return sums, revert_weight_conversion(learner.model, gradients)
+
+
+def relative_error(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> float:
+    assert set(ours) == set(theirs)
+    difference = sum((ours[n] - theirs[n]).double().square().sum() for n in theirs)
+    return float((difference / sum(g.double().square().sum() for g in theirs.values())).sqrt())
+
+
+@pytest.mark.parametrize(("ranks", "cases"), [(1, ONE_RANK), (2, TWO_RANKS)], ids=["1", "2"])
+def test_gradient_does_not_depend_on_the_split(
+    tmp_path: Path, ranks: int, cases: list[Any]
+) -> None:
+    folder = save_tiny_deepseek(tmp_path / "model")
+    results = iter(run_ranks(gradients_of, ranks, str(folder), cases, ranks)[0])
+    twins = {loss: expected(folder, loss) for loss in LOSSES}
+    for zero_stage, expert_parallel, variants in cases:
+        for loss, rows_per_pass, row_tokens in variants:
+            sums, gradient = next(results)
+            case = (loss, ranks, zero_stage, expert_parallel, rows_per_pass, row_tokens)
+            twin_sums, twin_gradient = twins[loss]
+            assert relative_error(gradient, twin_gradient) < 1e-5, case
+            assert sums == pytest.approx(twin_sums, rel=1e-4, abs=1e-5), case
+
+
+def test_losses_have_different_gradients(tmp_path: Path) -> None:
+    """Negative control: the bound above can tell the losses from one another."""
+    folder = save_tiny_llama(tmp_path / "model")
+    gradients = {loss: expected(folder, loss)[1] for loss in ("grpo", "gspo", "dapo", "cispo")}
+    for loss in ("gspo", "dapo", "cispo"):
+        assert relative_error(gradients[loss], gradients["grpo"]) > 1e-2
+
+
+def test_dense_tied_model_on_two_ranks(tmp_path: Path) -> None:
+    folder = save_tiny_llama(tmp_path / "model")
+    cases = [(stage, 1, [("grpo", 2, WHOLE)]) for stage in (1, 3)]
+    twin = expected(folder, "grpo")[1]
+    for _, gradient in run_ranks(gradients_of, 2, str(folder), cases, 2)[0]:
+        assert relative_error(gradient, twin) < 1e-5
