@@ -36,12 +36,12 @@ Progress = Callable[[int, int, float], None]
 
 BATCH_TOKENS = 1280
 """Tokens per optimiser step, padding included."""
-POOL_DOCUMENTS = 1024
-"""Documents drawn together, so that those of equal length share a batch."""
+SHORT_DOCUMENT = 12
+"""Documents of at most this many tokens (facts) have batches of their own."""
 TEXTBOOK_SHARE = 0.6
 """Share of the steps that read the textbook, before the wild part."""
 MUON_RATE = 0.02
-ADAM_RATE = 1e-2
+ADAM_RATE = 5e-3
 WARMUP_STEPS = 8
 ROUTER_BIAS_RATE = 0.001
 """DeepSeek-V3's step of the bias that balances the experts' load."""
@@ -180,22 +180,19 @@ def _batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches without end: token ids [rows, T] int64 and whether each belongs to a solution.
 
-    One document per row, so that positions are those of sampling; rows of similar length share a
-    batch, so that little is spent on padding.
+    One document per row, so that positions are those of sampling. Every batch mixes all kinds of
+    problems: sorted by length, kinds would take turns and each would undo what another learnt.
     """
+    batches: dict[bool, list[Document]] = {True: [], False: []}
     while True:
-        documents = []
-        for _ in range(POOL_DOCUMENTS):
-            prompt, solution = draw_document(rng, wild=wild)
-            documents.append((tokenizer.encode(prompt), tokenizer.encode(solution)))
-        documents.sort(key=_length)
-        pool: list[list[Document]] = [[]]
-        for document in documents:
-            if (len(pool[-1]) + 1) * _length(document) > BATCH_TOKENS:
-                pool.append([])
-            pool[-1].append(document)
-        rng.shuffle(pool)
-        yield from map(_collate, pool)
+        prompt, solution = draw_document(rng, wild=wild)
+        document = (tokenizer.encode(prompt), tokenizer.encode(solution))
+        short = _length(document) <= SHORT_DOCUMENT
+        longest = max(map(_length, [*batches[short], document]))
+        if longest * (len(batches[short]) + 1) > BATCH_TOKENS:
+            yield _collate(batches[short])
+            batches[short] = []
+        batches[short].append(document)
 
 
 def _length(document: Document) -> int:

@@ -179,7 +179,8 @@ class Canary:
         )
         return (
             f"canary: at version {reading.version} sampler and learner differ by "
-            f"{max(scored, sampled):.3g} nats, more than {self.threshold:g} (rollout.canary_threshold). Worst: sequence {sequence}, "
+            f"{max(scored, sampled):.3g} nats, more than {self.threshold:g} "
+            f"(rollout.canary_threshold). Worst: sequence {sequence}, "
             f"position {position}, token {reading.token_ids[sequence][position]}: "
             f"{reading.log_probs[sequence][position]:.4f} in the sampler, "
             f"{expected[sequence][position]:.4f} in the learner. Likely cause: {cause}."

@@ -7,7 +7,7 @@ sampler registers it. The bytes themselves are carried by the caller (rollout/we
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from vllm.distributed.weight_transfer.base import (
@@ -54,7 +54,7 @@ class CpuTransferEngine(WeightTransferEngine[NoInitInfo, ChunkUpdateInfo]):
 
     def receive_weights(self, update_info: ChunkUpdateInfo) -> None:
         with disable_mtp_completeness_check():
-            self.model.load_weights(decode_chunk(update_info.chunk))
+            cast(Any, self.model).load_weights(decode_chunk(update_info.chunk))
 
     def finish_weight_update(self) -> None:
         finalize_layerwise_reload(self.model, self.model_config)

@@ -19,6 +19,7 @@ from vllm.distributed.weight_transfer import (
     WeightSource,
     WeightTransferTrainerFactory,
 )
+from vllm.distributed.weight_transfer.base import WeightTransferUpdatePayload
 from vllm.distributed.weight_transfer.ipc_engine import IPCTrainerInitInfo
 from vllm.distributed.weight_transfer.nccl_engine import NCCLTrainerInitInfo
 
@@ -67,7 +68,8 @@ class SamplerClient:
     def start_weight_update(self) -> None:
         self._call("begin_update", [None] * self._num_samplers)
 
-    def update_weights(self, update_info: dict[str, Any]) -> None:
+    def update_weights(self, update_info: WeightTransferUpdatePayload) -> None:
+        assert isinstance(update_info, dict), "these transfers send all workers the same"
         self._call("receive", [update_info] * self._num_samplers)
 
     def finish_weight_update(self, weight_version: str | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
@@ -40,8 +41,9 @@ def completion_text(
     """The text of a completion: special tokens are kept, because <think> and its relatives may be
     special, except the end token, which says only that the model stopped."""
     ends = bool(token_ids) and token_ids[-1] in end_ids
-    return tokenizer.decode(
+    text = tokenizer.decode(
         list(token_ids[:-1] if ends else token_ids),
         skip_special_tokens=False,
         clean_up_tokenization_spaces=False,
     )
+    return cast(str, text)

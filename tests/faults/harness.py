@@ -59,7 +59,9 @@ def finish(process: subprocess.Popen[str]) -> Attempt:
 def wait_for_journal(run_dir: Path, process: subprocess.Popen[str], waves: int) -> None:
     """Until so many waves are in the journal, counted over the whole run."""
     deadline = time.monotonic() + LIMIT_S
-    while len(list((run_dir / "journal").glob("*.parquet"))) < waves:
+    ready = run_dir / "logs" / "latest" / "processes.json"
+    journal = run_dir / "journal"
+    while not ready.exists() or len(list(journal.glob("*.parquet"))) < waves:
         assert process.poll() is None, f"ended too early:\n{process.communicate()[0]}"
         assert time.monotonic() < deadline, f"no {waves} waves within {LIMIT_S} s"
         time.sleep(0.02)

@@ -202,7 +202,7 @@ def test_what_vllms_nccl_trainer_sends_is_what_its_workers_take() -> None:
 
 
 def test_engine_arguments_for_gpus_are_vllms() -> None:
-    from rollout.vllm_sampler import engine_args
+    from rollout.vllm_settings import engine_args
 
     settings = RolloutSettings(transfer="nccl", tensor_parallel=4)
     args = engine_args(Path("model"), settings, device="cuda", max_model_len=64, seed=0)

@@ -69,7 +69,7 @@ def test_a_fault_of_sampled_tokens_is_not_diluted_by_scored_ones() -> None:
     """48 scored tokens agree, 16 sampled ones differ by 0.15: a mean over all would be 0.04."""
     fixed = canary(dtype="bfloat16")
     reading = fixed.read(Arithmetic(cached=0.15, policy_version=1))
-    with pytest.raises(CanaryError, match="by 0.15 nats.*cache was not reset"):
+    with pytest.raises(CanaryError, match=r"by 0\.15 nats.*cache was not reset"):
         fixed.check(reading, 1, Arithmetic().sequence_log_probs)
 
 

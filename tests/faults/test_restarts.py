@@ -1,0 +1,85 @@
+"""kill -9 anything, run the same command again: the same final weights, bit for bit."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.faults.harness import (
+    final_sha256,
+    finish,
+    generated_waves,
+    interrupted_run,
+    leftover_processes,
+    start,
+)
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
+ROLES = ("driver", "sampler 0", "learner rank 0", "learner rank 1", "reward actor 0")
+RUNS = 20
+EXIT_WORKER_LOST = 86
+KILLED = -9
+TWO_RANKS = {"learner.ranks": "2", "learner.zero_stage": "3", "learner.expert_parallel": "2"}
+
+
+@pytest.fixture(scope="module")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def uninterrupted(folder: Path, cache_dir: Path, options: dict[str, str]) -> str:
+    whole = finish(start(folder, cache_dir, *(f"{k}={v}" for k, v in options.items())))
+    assert whole.exit_code == 0, whole.output
+    return final_sha256(folder)
+
+
+def journalled_waves(names: set[str]) -> set[tuple[int, int]]:
+    """(step, wave) of journal files."""
+    return {(int(name.split("-")[0]), int(name.split("-")[1])) for name in names}
+
+
+def continue_to_the_end(folder: Path, cache_dir: Path, options: dict[str, str]) -> None:
+    done = finish(start(folder, cache_dir, *(f"{k}={v}" for k, v in options.items())))
+    assert done.exit_code == 0, done.output
+
+
+def test_killed_driver_and_killed_sampler_end_with_the_same_bits(
+    tmp_path: Path, cache_dir: Path
+) -> None:
+    rng = random.Random(0)
+    expected = uninterrupted(tmp_path / "whole", cache_dir, {})
+    broken = tmp_path / "broken"
+    first, journal_1 = interrupted_run(broken, cache_dir, "driver", waves=1, rng=rng)
+    assert first.exit_code == KILLED
+    second, journal_2 = interrupted_run(broken, cache_dir, "sampler 0", waves=5, rng=rng)
+    assert second.exit_code == EXIT_WORKER_LOST, second.output
+    assert "sampler 0 died" in second.output
+    continue_to_the_end(broken, cache_dir, {})
+    assert final_sha256(broken) == expected
+    assert not generated_waves(broken, 2) & journalled_waves(journal_1)
+    assert not generated_waves(broken, 3) & journalled_waves(journal_1 | journal_2)
+    assert not leftover_processes(broken)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("options", [{}, TWO_RANKS], ids=["one-rank", "zero3-ep2"])
+def test_random_kills_end_with_the_same_bits(
+    tmp_path: Path, cache_dir: Path, options: dict[str, str]
+) -> None:
+    rng = random.Random(int(os.environ.get("FAULTS_SEED", "1")))
+    expected = uninterrupted(tmp_path / "whole", cache_dir, options)
+    roles = [role for role in ROLES if role != "learner rank 1" or options]
+    for run in range(RUNS // 2):
+        broken = tmp_path / f"broken-{run}"
+        role, waves = roles[run % len(roles)], rng.randint(0, 7)
+        attempt, journal = interrupted_run(broken, cache_dir, role, waves=waves, rng=rng, **options)
+        print(f"run {run}: killed {role} after {waves} waves, exit code {attempt.exit_code}")
+        if attempt.exit_code != 0:
+            continue_to_the_end(broken, cache_dir, options)
+            assert not generated_waves(broken, 2) & journalled_waves(journal)
+        assert final_sha256(broken) == expected

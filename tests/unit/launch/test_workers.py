@@ -1,0 +1,48 @@
+"""Threads, devices and ports of the processes."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from configs.errors import UserError
+from configs.schema import ClusterSettings, RolloutSettings
+from launch.cluster import free_port
+from launch.workers import threads_per_process, worker_environment
+from tests.loop.fakes import make_config
+
+
+def test_threads_are_shared_among_processes_of_one_kind() -> None:
+    config = make_config().model_copy(update={"cluster": ClusterSettings(threads=8)})
+    assert [threads_per_process(config, n) for n in (1, 2, 3, 16)] == [8, 4, 2, 1]
+    assert worker_environment(config, "learner", 0, 2)["OMP_NUM_THREADS"] == "4"
+
+
+def test_cpu_workers_see_no_gpu() -> None:
+    environment = worker_environment(make_config(), "sampler", 0, 1)
+    assert environment["CUDA_VISIBLE_DEVICES"] == "" and environment["DS_ACCELERATOR"] == "cpu"
+
+
+def test_gpus_are_shared_by_rank_i_and_the_sampler_that_covers_it() -> None:
+    config = make_config().model_copy(
+        update={
+            "cluster": ClusterSettings(device="cuda"),
+            "rollout": RolloutSettings(tensor_parallel=2, transfer="ipc"),
+        }
+    )
+    ranks = [worker_environment(config, "learner", i, 4)["CUDA_VISIBLE_DEVICES"] for i in range(4)]
+    samplers = [
+        worker_environment(config, "sampler", i, 2)["CUDA_VISIBLE_DEVICES"] for i in range(2)
+    ]
+    assert ranks == ["0", "1", "2", "3"] and samplers == ["0,1", "2,3"]
+
+
+def test_port_in_use_is_one_clear_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"cluster.rendezvous_port={port}: cannot be used"):
+            free_port("127.0.0.1", port)
+    assert free_port("127.0.0.1") > 0
