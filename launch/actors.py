@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import ray
 
@@ -20,6 +20,8 @@ from launch.cluster import free_port
 from rl.protocols import Policy
 from rl.records import Completion, GenerationRequest, Prompt, Row, SamplingSettings, Score
 from rollout.canary import Canary, CanaryReading
+
+Transfer = Literal["nccl", "ipc"]
 
 BATCH_INTERVAL_S = 0.05
 """Finished completions leave a sampler in batches at most this far apart: soon enough for rewards
@@ -78,7 +80,16 @@ class SamplerActor(_Worker):
     def read(self, canary: Canary) -> CanaryReading:
         return canary.read(self._sampler)
 
-    def begin_update(self) -> None:
+    def init_transfer(self, init_info: dict[str, Any]) -> None:
+        self._sampler.init_transfer(init_info)
+
+    def sleep(self) -> None:
+        self._sampler.sleep()
+
+    def wake(self) -> None:
+        self._sampler.wake()
+
+    def begin_update(self, _: None = None) -> None:
         self._sampler.begin_update()
 
     def receive(self, chunk: Any) -> None:
@@ -109,6 +120,8 @@ class LearnerActor(_Worker):
     ) -> None:
         from model.learner import DeepSpeedLearner
 
+        self._rank = rank
+        self._num_ranks = config.learner.ranks
         self._learner = DeepSpeedLearner(
             Path(model_path),
             config.learner,
@@ -136,6 +149,38 @@ class LearnerActor(_Worker):
         from rollout.weight_transfer import encode_chunks
 
         yield from encode_chunks(self._learner.export(), CHUNK_BYTES)
+
+    def connect_samplers(
+        self, samplers: Sequence[Any], transfer: Transfer, tensor_parallel: int, address: str
+    ) -> None:
+        """Meet the samplers for transfers between GPUs; this rank's calls drive them if it is 0."""
+        from rollout.gpu_transfer import ExportSource, SamplerClient, connect
+
+        def call(method: str, arguments: Sequence[Any]) -> None:
+            handles = zip(samplers, arguments, strict=True)
+            ray.get([getattr(sampler, method).remote(argument) for sampler, argument in handles])
+
+        host, port = address.rsplit(":", 1)
+        self._client = SamplerClient(call, len(samplers), tensor_parallel)
+        self._sender = connect(
+            transfer,
+            rank=self._rank,
+            num_ranks=self._num_ranks,
+            address=(host, int(port)),
+            num_workers=len(samplers) * tensor_parallel,
+            client=self._client,
+            source=ExportSource(self._learner.export),
+        )
+
+    def send_weights(self, version: int) -> None:
+        self._client.version = version
+        self._sender.send_weights()
+
+    def offload(self) -> None:
+        self._learner.offload()
+
+    def reload(self) -> None:
+        self._learner.reload()
 
     def join_export(self) -> None:
         """Take part in the gathering of an export that rank 0 sends."""

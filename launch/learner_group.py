@@ -45,6 +45,31 @@ class LearnerGroup:
         yield from self._ranks[0].export.options(num_returns="streaming").remote()
         self._wait(others, "export")
 
+    def connect_samplers(
+        self, samplers: Sequence[Any], transfer: str, tensor_parallel: int
+    ) -> None:
+        """Let the ranks meet the samplers for transfers between GPUs."""
+        (address,) = self._wait([self._ranks[0].meeting_point.remote(0)], "meeting point")
+        self._wait(
+            [
+                rank.connect_samplers.remote(samplers, transfer, tensor_parallel, address)
+                for rank in self._ranks
+            ],
+            "connection to the samplers",
+        )
+
+    def send_weights(self, version: int) -> None:
+        """Send the policy to the connected samplers."""
+        self._wait([rank.send_weights.remote(version) for rank in self._ranks], "weight transfer")
+
+    def offload(self) -> None:
+        """Move everything to host memory."""
+        self._wait([rank.offload.remote() for rank in self._ranks], "offload")
+
+    def reload(self) -> None:
+        """Move everything back to the devices."""
+        self._wait([rank.reload.remote() for rank in self._ranks], "reload")
+
     def save_model(self, folder: Path) -> None:
         """Write the policy as a Hugging Face folder."""
         self._wait([rank.save_model.remote(str(folder)) for rank in self._ranks], "model export")

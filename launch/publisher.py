@@ -7,13 +7,12 @@ produces  samplers with the new version, verified by the canary
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
-from launch.cluster import wait_all
 from launch.learner_group import LearnerGroup
+from launch.transfer import SamplerGroup, Turns
 from rl.packing import pack, unpack
 from rl.records import Sample
 from rollout.canary import Canary
@@ -23,27 +22,30 @@ class RayPublisher:
     """The Publisher protocol over learner and sampler actors."""
 
     def __init__(
-        self, learner: LearnerGroup, samplers: Sequence[Any], canary: Canary, timeout_s: float
+        self,
+        learner: LearnerGroup,
+        samplers: SamplerGroup,
+        transfer: Callable[[int], None],
+        turns: Turns,
+        canary: Canary,
     ) -> None:
         self._learner = learner
         self._samplers = samplers
+        self._transfer = transfer
+        self._turns = turns
         self._canary = canary
-        self._names = [f"sampler {index}" for index in range(len(samplers))]
-        self._timeout_s = timeout_s
         self._metrics: Mapping[str, float] = {}
         self._version = -1
 
     def publish(self, version: int) -> Mapping[str, float]:
         """What is already there is not sent again."""
         if version != self._version:
+            self._turns.everybody()
             start = time.perf_counter()
-            self._each("prime", self._canary)
-            self._each("begin_update")
-            for chunk in self._learner.export():
-                self._each("receive", chunk)
-            self._each("finish_update", version)
+            self._samplers.each("prime", self._canary)
+            self._transfer(version)
             transferred = time.perf_counter()
-            readings = self._each("read", self._canary)
+            readings = self._samplers.each("read", self._canary)
             gap = max(
                 self._canary.check(reading, version, self._learner_log_probs)
                 for reading in readings
@@ -55,12 +57,6 @@ class RayPublisher:
                 "sync/canary_s": time.perf_counter() - transferred,
             }
         return self._metrics
-
-    def _each(self, method: str, *arguments: Any) -> list[Any]:
-        """Call one method of every sampler and wait for all."""
-        refs = [getattr(sampler, method).remote(*arguments) for sampler in self._samplers]
-        what = f"weight update ({method})"
-        return wait_all(refs, what=what, names=self._names, timeout_s=self._timeout_s)
 
     def _learner_log_probs(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
         """Log-prob of each token of each sequence under the learner's policy."""

@@ -18,6 +18,7 @@ from typing import Any
 import ray
 
 from launch.cluster import WorkerLost, wait_all
+from launch.transfer import Turns
 from rl.records import Completion, GenerationRequest, Group, Prompt, SamplingSettings, Score
 from rl.seeds import seed_for
 from rollout.journal import Journal
@@ -45,11 +46,13 @@ class RayRollouts:
         scorers: Sequence[Any],
         journal: Journal,
         plan: GenerationPlan,
+        turns: Turns,
     ) -> None:
         self._samplers = samplers
         self._scorers = scorers
         self._journal = journal
         self._plan = plan
+        self._turns = turns
 
     def journalled(self, step: int, prompts: Sequence[Prompt]) -> bool:
         return len(self._journal.read(step)) == len(self._waves(prompts))
@@ -75,6 +78,7 @@ class RayRollouts:
         purpose: tuple[str, int],
     ) -> list[Group]:
         """Scored groups of one wave, in the order of prompts. purpose goes into the seeds."""
+        self._turns.samplers()
         prompts_ref = ray.put({prompt.id: prompt for prompt in prompts})
         streams = {}
         for index, sampler in enumerate(self._samplers):
@@ -83,6 +87,7 @@ class RayRollouts:
             if requests:
                 streams[sampler.generate.remote(requests, sampling)] = f"sampler {index}"
         batches, scores = self._drain(streams, prompts_ref)
+        self._turns.learner()
         return _group(prompts, samples_per_prompt, batches, scores)
 
     def _waves(self, prompts: Sequence[Prompt]) -> list[Sequence[Prompt]]:

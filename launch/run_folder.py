@@ -33,10 +33,13 @@ FREE_TO_CHANGE = (
     "recipe.steps",
     "recipe.eval_every",
     "recipe.keep_checkpoints",
-    "cluster",
-    "tracking",
+    "cluster.rendezvous_port",
+    "cluster.start_timeout_s",
+    "cluster.step_timeout_s",
+    "tracking.",
 )
-"""Settings that may differ between attempts: they do not change what a finished step computed."""
+"""Settings that may differ between attempts: they do not change what a finished step computed.
+The number of threads does, in the last bits."""
 
 
 def write_atomically(path: Path, text: str) -> None:

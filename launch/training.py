@@ -12,6 +12,7 @@ from launch.observer import RunObserver
 from launch.publisher import RayPublisher
 from launch.rollouts import GenerationPlan, RayRollouts
 from launch.run_folder import RunFolder
+from launch.transfer import DeviceTransfer, ObjectStoreTransfer, SamplerGroup, Turns
 from launch.workers import start_workers
 from recipes.datasets import PromptSets, load_prompts, prompts_for_step
 from recipes.nano_base import Progress, build_base
@@ -44,10 +45,14 @@ def train_in(folder: RunFolder, config: RunConfig, console: RunConsole) -> None:
     )
     with start_workers(config, model_path, max_tokens, folder.log_dir) as workers:
         state = _resume(workers.learner, checkpoints, console)
-        rollouts = RayRollouts(workers.samplers, workers.scorers, journal, plan)
-        publisher = RayPublisher(
-            workers.learner, workers.samplers, canary, config.cluster.step_timeout_s
-        )
+        samplers = SamplerGroup(workers.samplers, config.cluster.step_timeout_s)
+        turns = Turns(workers.learner, samplers, config.learner.offload)
+        rollouts = RayRollouts(workers.samplers, workers.scorers, journal, plan, turns)
+        if config.rollout.transfer == "ray":
+            transfer = ObjectStoreTransfer(workers.learner, samplers)
+        else:
+            transfer = DeviceTransfer(workers.learner, workers.samplers, config)
+        publisher = RayPublisher(workers.learner, samplers, transfer, turns, canary)
         observer = RunObserver(
             config,
             folder,

@@ -10,37 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from configs.errors import UserError
 from model.attention import packed_arguments, position_ids
-from rl.log_probs import chunked_log_probs
-
-
-class LogProbHead(nn.Module):
-    """The vocabulary projection, fused with the log-probs of given tokens.
-
-    One module call whatever the number of chunks: under ZeRO-3 every call gathers the weight from
-    all ranks, so the number of calls must not depend on the data of a rank.
-    """
-
-    def __init__(self, projection: nn.Linear, chunk_tokens: int, temperature: float) -> None:
-        super().__init__()
-        self.weight = projection.weight  # possibly tied to the embedding: the same parameter
-        self.bias = projection.bias
-        self.chunk_tokens = chunk_tokens
-        self.temperature = temperature
-
-    def forward(self, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """hidden [n, D] predicts targets [n]: ([n] log-probs, [n] entropies), float32."""
-        return chunked_log_probs(
-            hidden,
-            lambda chunk: F.linear(chunk, self.weight, self.bias),
-            targets,
-            temperature=self.temperature,
-            chunk_tokens=self.chunk_tokens,
-        )
+from model.head import LogProbHead
 
 
 class PackedPolicy(nn.Module):

@@ -1,4 +1,4 @@
-"""The learner in forty lines of plain torch: the slow twin that DeepSpeedLearner must equal.
+"""The learner in plain torch: the slow twin that DeepSpeedLearner must equal.
 
 One process, one sample at a time, no packing, dense attention, full log_softmax, torch's AdamW.
 """
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from configs.schema import AlgorithmSettings, LearnerSettings
 from model.loading import load_model
 from rl.losses import policy_loss, row_inputs
+from rl.metrics import update_metrics
 from rl.records import Row
 
 
@@ -67,7 +68,7 @@ class TorchLearner:
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         self._optimizer.step()
-        return {**totals, "actor/grad_norm": norm.item()}
+        return {**update_metrics(totals), "actor/grad_norm": norm.item()}
 
     def _row_log_probs(self, row: Row) -> tuple[Tensor, Tensor]:
         """([T] log-probs, [T] entropies), one forward pass per segment."""

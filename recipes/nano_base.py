@@ -25,7 +25,7 @@ import recipes.nano_tokenizer
 import recipes.nano_world
 from configs.schema import NanoModel
 from recipes.muon import Muon
-from recipes.nano_corpus import draw_document
+from recipes.nano_corpus import Part, draw_document
 from recipes.nano_tokenizer import build_tokenizer
 from rl.seeds import seed_for
 
@@ -36,10 +36,8 @@ Progress = Callable[[int, int, float], None]
 
 BATCH_TOKENS = 1280
 """Tokens per optimiser step, padding included."""
-SHORT_DOCUMENT = 12
-"""Documents of at most this many tokens (facts) have batches of their own."""
-TEXTBOOK_SHARE = 0.6
-"""Share of the steps that read the textbook, before the wild part."""
+PARTS: tuple[tuple[Part, float], ...] = (("facts", 0.2), ("textbook", 0.6), ("wild", 1.0))
+"""The parts of the corpus in the order of reading, and where each ends, as a share of the steps."""
 MUON_RATE = 0.02
 ADAM_RATE = 5e-3
 WARMUP_STEPS = 8
@@ -83,17 +81,11 @@ def build_base(settings: NanoModel, progress: Progress | None = None) -> Path:
 def pretrain(settings: NanoModel, progress: Progress | None = None) -> DeepseekV3ForCausalLM:
     """Train on the corpus from scratch; the same seed gives the same weights."""
     model = new_model(settings.pretrain_seed)
-    tokenizer = build_tokenizer()
-    rng = random.Random(seed_for(settings.pretrain_seed, "nano corpus"))
     steps = settings.pretrain_steps
-    textbook_steps = round(TEXTBOOK_SHARE * steps)
     optimizers = _optimizers(model)
     loads = _record_expert_loads(model)
-    for step in range(steps):
-        if step in (0, textbook_steps):
-            batches = _batches(rng, tokenizer, wild=step >= textbook_steps)
+    for step, (token_ids, is_solution) in enumerate(_batches(settings, build_tokenizer())):
         _set_learning_rate(optimizers, step, steps)
-        token_ids, is_solution = next(batches)
         logits = model(token_ids, use_cache=False).logits[:, :-1]
         targets, mask = token_ids[:, 1:], is_solution[:, 1:]
         loss = cross_entropy(logits[mask], targets[mask])
@@ -176,23 +168,23 @@ def _initialise(model: DeepseekV3ForCausalLM) -> None:
 
 
 def _batches(
-    rng: random.Random, tokenizer: PreTrainedTokenizerBase, *, wild: bool
+    settings: NanoModel, tokenizer: PreTrainedTokenizerBase
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches without end: token ids [rows, T] int64 and whether each belongs to a solution.
+    """One batch per step: token ids [rows, T] int64 and whether each belongs to a solution.
 
     One document per row, so that positions are those of sampling. Every batch mixes all kinds of
     problems: sorted by length, kinds would take turns and each would undo what another learnt.
     """
-    batches: dict[bool, list[Document]] = {True: [], False: []}
-    while True:
-        prompt, solution = draw_document(rng, wild=wild)
-        document = (tokenizer.encode(prompt), tokenizer.encode(solution))
-        short = _length(document) <= SHORT_DOCUMENT
-        longest = max(map(_length, [*batches[short], document]))
-        if longest * (len(batches[short]) + 1) > BATCH_TOKENS:
-            yield _collate(batches[short])
-            batches[short] = []
-        batches[short].append(document)
+    rng = random.Random(seed_for(settings.pretrain_seed, "nano corpus"))
+    for step in range(settings.pretrain_steps):
+        part = next(part for part, end in PARTS if step < end * settings.pretrain_steps)
+        documents: list[Document] = []
+        longest = 0
+        while (len(documents) + 1) * longest <= BATCH_TOKENS:
+            prompt, solution = draw_document(rng, part)
+            documents.append((tokenizer.encode(prompt), tokenizer.encode(solution)))
+            longest = max(longest, _length(documents[-1]))
+        yield _collate(documents)
 
 
 def _length(document: Document) -> int:
@@ -223,8 +215,8 @@ def _optimizers(model: DeepseekV3ForCausalLM) -> list[Optimizer]:
 
 
 def _set_learning_rate(optimizers: list[Optimizer], step: int, steps: int) -> None:
-    """Linear warm-up, constant for the first third, then linear to a tenth."""
-    scale = min(1.0, (step + 1) / WARMUP_STEPS) * max(0.1, min(1.0, 1.5 * (1 - step / steps)))
+    """A short linear warm-up, then linear to a twentieth."""
+    scale = min(1.0, (step + 1) / WARMUP_STEPS) * (1.0 - 0.95 * step / steps)
     for optimizer, rate in zip(optimizers, (MUON_RATE, ADAM_RATE), strict=True):
         for group in optimizer.param_groups:
             group["lr"] = rate * scale

@@ -1,20 +1,21 @@
 """What the nano base model reads: facts, a textbook, and solutions of every quality.
 
-Facts (single steps of workings) and the textbook (every solution worked, right and well formed)
-teach the tables; then the wild: short guesses and long workings, careful and rough ones, in one
-language or both, in good and bad format. The wild part sets what the base model does when
-sampled, the first part what it is able to do.
+First facts, single steps of workings out of context. Then the textbook, in which every solution is
+worked, right and well formed. Then the wild: short guesses and long workings, careful and rough
+ones, in one language or both, in good and bad format. The first two parts decide what the base
+model is able to do, the wild what it does when sampled.
 """
 
 from __future__ import annotations
 
 import random
+from typing import Literal
 
 from recipes.nano_tokenizer import EOS
 from recipes.nano_world import LANGUAGES, Language, Problem, draw_problem, spell
 
-FACTS = 0.75
-"""Share of single facts among the documents of the first part; they are short."""
+Part = Literal["facts", "textbook", "wild"]
+
 WORKED = 0.5
 """Share of worked solutions; the others are guesses."""
 ROUGH = 0.4
@@ -63,23 +64,25 @@ def wild_solution(problem: Problem, rng: random.Random) -> str:
     return before + "".join(spelled) + spell(after, languages[-1]) + EOS
 
 
-def draw_document(rng: random.Random, *, wild: bool) -> tuple[str, str]:
-    """(prompt, solution) of a problem that is never held out, or of a fact."""
+def draw_document(rng: random.Random, part: Part) -> tuple[str, str]:
+    """(prompt, solution) from one part of the corpus; never of a held-out problem."""
     problem = draw_problem(rng)
     while problem.is_heldout:
         problem = draw_problem(rng)
-    if wild:
-        return problem.prompt, wild_solution(problem, rng)
-    if rng.random() < FACTS and problem.kind != "count":
+    if part == "facts":
         return _fact(problem, rng)
-    return problem.prompt, textbook_solution(problem)
+    if part == "textbook":
+        return problem.prompt, textbook_solution(problem)
+    return problem.prompt, wild_solution(problem, rng)
 
 
 def _fact(problem: Problem, rng: random.Random) -> tuple[str, str]:
-    """One step of a working by itself: (" ones 7+8=", "15")."""
+    """One step of a working by itself: (" ones 7+8=", "15") or ("a", "1")."""
     step = spell(rng.choice(problem.work()[0]), problem.language).removeprefix(";")
-    question, result = step.split("=")
-    return question + "=", result + EOS
+    question, equals, result = step.rpartition("=")
+    if not equals:
+        question, result = step[:1], step[1:]
+    return question + equals, result + EOS
 
 
 def _wrong_guess(answer: str, rng: random.Random) -> str:

@@ -22,8 +22,8 @@ from tests.models import save_tiny_deepseek, save_tiny_llama
 
 pytestmark = pytest.mark.integration
 
-LEARNING_RATE = 1e-3
-ALGORITHM = AlgorithmSettings(kl_coef=0.05)
+LEARNING_RATE = 2e-4
+ALGORITHM = AlgorithmSettings(kl_coef=0.001)
 CLIP = 0.05  # well below the norms that occur, so that a wrong norm would show
 
 

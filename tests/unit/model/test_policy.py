@@ -48,7 +48,7 @@ def test_packed_equals_one_sample_at_a_time(folder: Path) -> None:
 def test_gradients_of_fast_and_dense_attention_agree(folder: Path) -> None:
     tokens, weights = row(), torch.randn(sum(LENGTHS))
     gradients = []
-    for attention, chunk in ((SEGMENT_ATTENTION, 7), ("eager", 1000)):
+    for attention, chunk in ((SEGMENT_ATTENTION, 7), ("sdpa", 1000)):
         policy = packed_policy(folder, attention, chunk)
         log_probs, _ = policy(tokens, predicted_positions(LENGTHS), LENGTHS)
         (log_probs * weights).sum().backward()

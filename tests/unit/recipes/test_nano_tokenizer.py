@@ -46,7 +46,7 @@ def test_decoding_gives_back_the_text_exactly():
 def test_corpus_is_short_and_known():
     rng = random.Random(0)
     for _ in range(500):
-        prompt, solution = draw_document(rng, wild=True)
+        prompt, solution = draw_document(rng, "wild")
         prompt_ids, solution_ids = TOKENIZER.encode(prompt), TOKENIZER.encode(solution)
         assert prompt_ids + solution_ids == TOKENIZER.encode(prompt + solution)
         assert TOKENIZER.unk_token_id not in prompt_ids + solution_ids

@@ -137,4 +137,4 @@ def test_the_wild_corpus_leaves_something_to_learn():
 def test_the_corpus_never_shows_a_heldout_problem():
     heldout = {problem.prompt for problem in draw_problems(250, heldout=True, seed=3)}
     rng = random.Random(0)
-    assert not heldout & {draw_document(rng, wild=wild)[0] for wild in (True, False) * 2000}
+    assert not heldout & {draw_document(rng, "wild" if wild else "textbook")[0] for wild in (True, False) * 2000}
