@@ -17,7 +17,7 @@ from configs.schema import FolderModel, Gsm8kData, NanoData, NanoModel, RunConfi
 Check = Callable[[RunConfig], str | None]
 
 NANO_MAX_PROMPT_TOKENS = 64
-"""No prompt of the nano world is longer; a test of the nano world holds it to that."""
+"""No prompt of the nano world is longer; a test holds it to that."""
 
 SMOLLM2_FOLDER = "models/smollm2-135m"
 """The default path of configs/model/smollm2_135m.yaml."""

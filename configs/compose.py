@@ -100,7 +100,7 @@ def _for_hydra(override: str) -> str:
     if key.split(".")[0] not in RunConfig.model_fields:
         raise UserError(_unknown_key(key, {}))
     if field is not None and field.annotation is str and value[:1] not in ("'", '"'):
-        value = "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        value = "'" + value.replace("'", "\\'") + "'"
     return f"++{key}={value}"
 
 
@@ -110,7 +110,7 @@ def _compose(overrides: list[str]) -> dict[str, Any]:
             config = compose("config", overrides=overrides, return_hydra_config=True)
             choices = config.hydra.runtime.choices
             default_dir = "runs/" + f"{choices.recipe}-{choices.model}".replace("/", "-")
-            settings = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+            settings = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
             values = OmegaConf.to_container(settings, resolve=True)
         except (HydraException, OmegaConfBaseException) as error:
             first_line = str(error).strip().splitlines()[0]

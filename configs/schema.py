@@ -123,7 +123,6 @@ class AlgorithmSettings(Settings):
     kl_estimator: Literal["k1", "k2", "k3"] = "k3"
     """Per token, with d = log policy - log reference: k1 = d (its expected gradient as a loss is
     0), k2 = d^2 / 2, k3 = exp(-d) - 1 + d (the paper's)."""
-    """k1: -log r, k2: (log r)^2 / 2, k3: r - 1 - log r, with r = reference / policy."""
     reference_refresh_updates: NonNegative = 400
     """Updates between replacements of the reference by the policy; 0: never."""
     old_log_probs: Literal["sampler", "learner"] = "sampler"

@@ -35,8 +35,8 @@ if ! [[ -x .venv/bin/python ]] || ! is_new_enough .venv/bin/python; then
     "$found" -m venv .venv
 fi
 # --no-deps: the lists are complete, and what is not on them must not come (see their heads).
-# --no-compile: all files are compiled below, on all cores.
-install() { .venv/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-compile "$@"; }
+# --no-compile: all files are compiled below, on all cores. -qq: errors only.
+install() { .venv/bin/python -m pip --disable-pip-version-check install -qq --no-deps --no-compile "$@"; }
 
 echo "installing into .venv (about 1.5 GB to download on a fresh machine)"
 torch="torch==2.13.0+cpu"
@@ -50,6 +50,6 @@ if ! install "$torch" 2>.venv/torch.log; then
 fi
 install -r launch/requirements-cpu.txt -r launch/requirements-dev.txt
 install --editable .
-.venv/bin/python -m compileall -q -j 0 .venv/lib >/dev/null || true # some packages ship templates
+.venv/bin/python -m compileall -q -j 0 -x '/tests?/' .venv/lib >/dev/null || true # some ship templates
 echo "$pinned" >$stamp
 echo "installed in $((SECONDS - started)) s"

@@ -78,7 +78,9 @@ def position_ids(lengths: Sequence[int]) -> Tensor:
     return torch.cat([torch.arange(length) for length in lengths])
 
 
-def packed_arguments(lengths: Sequence[int], attention: str, device: torch.device) -> dict[str, Any]:
+def packed_arguments(
+    lengths: Sequence[int], attention: str, device: torch.device
+) -> dict[str, Any]:
     """What to pass to the model beside token and position ids, for the given implementation."""
     if attention == SEGMENT_ATTENTION:
         return {"segments": Segments.from_lengths(lengths)}

@@ -112,6 +112,7 @@ def optimizer_config(settings: LearnerSettings) -> dict[str, Any]:
         "eps": 1e-8,
         "weight_decay": settings.weight_decay,
         "torch_adam": True,
+        "fused": True,  # one pass over memory instead of eight, on CPUs too
     }
     return {"type": "AdamW", "params": parameters}
 

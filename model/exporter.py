@@ -74,7 +74,8 @@ def _undo_expert_parallel(tensors: dict[str, Tensor], module: nn.Module) -> dict
             prefix = name.removesuffix("w1")
             layer = module.get_submodule(prefix.removesuffix(".experts."))
             w1, w2, w3 = (
-                _gather_experts(tensors[prefix + part], layer.ep_group) for part in ("w1", "w2", "w3")
+                _gather_experts(tensors[prefix + part], layer.ep_group)
+                for part in ("w1", "w2", "w3")
             )
             result[prefix + "gate_up_proj"] = torch.cat((w1, w3), dim=1)
             result[prefix + "down_proj"] = w2

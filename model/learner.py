@@ -7,7 +7,7 @@ needs only the address of rank 0.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -23,11 +23,13 @@ from model.exporter import export_weights
 from model.gradients import clip_global_norm, gradient_shards, undo_averaging
 from model.loading import DTYPES, check_model_folder, load_model, save_model_folder
 from model.micro_batches import micro_batches
+from model.offload import Offload
 from model.policy import PackedPolicy, predicted_positions
 from model.reference import ReferencePolicy
 from model.router import RouterBalance
 from rl.losses import policy_loss, row_inputs
 from rl.metrics import update_metrics
+from rl.packing import PADDING_INDEX
 from rl.protocols import Policy
 from rl.records import Row
 
@@ -86,15 +88,17 @@ class DeepSpeedLearner:
         # Training mode switches gradient checkpointing on; attention refuses dropout.
         self._engine = build_engine(policy.train(), learner)
         self._balance = RouterBalance(self._engine.module)
+        self._offload = Offload(self._engine)
         self._reference = ReferencePolicy(self._engine) if algorithm.kl_coef > 0.0 else None
 
     @torch.no_grad()
     def log_probs(self, rows: Sequence[Row], policy: Policy) -> list[Tensor]:
-        """[T] float32 on the CPU for each of this rank's rows; 0 where a segment begins."""
+        """[T] float32 on the CPU for each of this rank's rows; 0 outside the loss mask and where
+        a segment begins."""
         results: list[Tensor] = []
         with self._as(policy):
             for row in micro_batches(rows, self._settings.rows_per_micro_batch, self._device):
-                positions = predicted_positions(row.segment_lengths).to(self._device)
+                positions = _loss_positions(row)
                 log_probs, _ = self._engine(row.token_ids, positions, row.segment_lengths)
                 results.append(log_probs.cpu())
         lengths = [len(row.token_ids) for row in rows]
@@ -103,7 +107,6 @@ class DeepSpeedLearner:
     def update(self, rows: Sequence[Row], learning_rate: float) -> dict[str, float]:
         """One optimiser step on this rank's rows of one mini-batch; metrics are those of
         the whole mini-batch (rl.metrics.update_metrics), the same on each rank."""
-        self._balance.reset()
         sums = self._accumulate(rows)
         shards = gradient_shards(self._engine.optimizer)
         norm = clip_global_norm(shards, self._settings.gradient_clip)
@@ -128,6 +131,7 @@ class DeepSpeedLearner:
         totals: dict[str, Tensor] = {}
         for number, row in enumerate(batches):
             self._engine.set_gradient_accumulation_boundary(number == len(batches) - 1)
+            self._balance.counted_tokens = _token_mask(row)
             positions = _loss_positions(row)
             log_probs, entropy = self._engine(row.token_ids, positions, row.segment_lengths)
             algorithm = self._algorithm
@@ -174,6 +178,14 @@ class DeepSpeedLearner:
         """Continue from what save wrote, with the same bits. Same number of ranks and settings."""
         load_state(Path(folder), self._engine, self._reference)
 
+    def offload(self) -> None:
+        """Move weights, optimiser state and gradient buffers to host memory (GPUs)."""
+        self._offload.to_host()
+
+    def reload(self) -> None:
+        """Bring back what offload moved; before any other call."""
+        self._offload.to_device()
+
     def close(self) -> None:
         """Leave the process group."""
         distributed.destroy_process_group()
@@ -197,16 +209,14 @@ def _check(folder: Path, max_tokens: int | None) -> None:
 
 def _loss_positions(row: Row) -> Tensor:
     """[n] positions whose log-probs enter the loss: the projection is computed for these alone."""
-    return (row.loss_mask & _has_context(row.segment_lengths, row.loss_mask)).nonzero().squeeze(-1)
+    predicted = predicted_positions(row.segment_lengths).to(row.loss_mask.device)
+    return predicted[row.loss_mask[predicted]]
 
 
-def _has_context(segment_lengths: Iterable[int], like: Tensor) -> Tensor:
-    mask = torch.ones_like(like)
-    start = 0
-    for length in segment_lengths:
-        mask[start] = False
-        start += length
-    return mask
+def _token_mask(row: Row) -> Tensor:
+    """[T] bool, False for the tokens of padding segments."""
+    real = torch.tensor([index != PADDING_INDEX for index in row.sample_indices])
+    return real.repeat_interleave(torch.tensor(row.segment_lengths)).to(row.token_ids.device)
 
 
 def _sum_over_ranks(totals: dict[str, Tensor], device: torch.device) -> dict[str, float]:

@@ -20,6 +20,9 @@ class RouterBalance:
         self._biases: list[Tensor] = []
         self._counts: list[Tensor] = []
         """[E] float64 per router."""
+        self.counted_tokens: Tensor | None = None
+        """[T] bool, the tokens of the coming pass that count: all but those of padding rows, whose
+        number depends on the split. None: do not count, as in passes without an update."""
         for part in module.modules():
             buffers = dict(part.named_buffers(recurse=False))
             if BIAS in buffers:
@@ -32,21 +35,17 @@ class RouterBalance:
         from deepspeed.moe.ep_router import TokenChoiceTopKRouter
 
         counts = torch.zeros_like(bias, dtype=torch.float64)
-        expert_parallel = isinstance(router, TokenChoiceTopKRouter)
+        # Where the chosen experts [T, k] stand in the router's output.
+        place = 1 if isinstance(router, TokenChoiceTopKRouter) else 2
 
         def count(_: nn.Module, __: Any, output: tuple[Tensor, Tensor, Tensor]) -> None:
-            # Expert-parallel routers return counts [E]; those of transformers indices [T, k].
-            new = output[2]
-            counts.add_(new if expert_parallel else _count(new, len(counts)))
+            if self.counted_tokens is not None:
+                experts = output[place][self.counted_tokens].flatten()
+                counts.add_(torch.bincount(experts, minlength=len(counts)))
 
         router.register_forward_hook(count)
         self._biases.append(bias)
         self._counts.append(counts)
-
-    def reset(self) -> None:
-        """Forget what was counted, such as the tokens of forward passes without an update."""
-        for counts in self._counts:
-            counts.zero_()
 
     @torch.no_grad()
     def finish_update(self, rate: float) -> dict[str, float]:
@@ -57,10 +56,13 @@ class RouterBalance:
         experts and gets no gradient. Gradient checkpointing counts every token twice, which
         changes neither signs nor ratios.
         """
+        self.counted_tokens = None
         if not self._counts:
             return {}
         loads = torch.stack(self._counts)
         distributed.all_reduce(loads)
+        for counts in self._counts:
+            counts.zero_()
         mean = loads.mean(dim=1, keepdim=True)
         if rate > 0.0:
             for bias, step in zip(self._biases, torch.sign(mean - loads), strict=True):
@@ -70,9 +72,3 @@ class RouterBalance:
             "expert/load_cv": variation.mean().item(),
             "expert/load_max_over_mean": (loads / mean).max().item(),
         }
-
-
-def _count(indices: Tensor, num_experts: int) -> Tensor:
-    """[E] how often each expert occurs in indices [T, k]."""
-    experts = torch.arange(num_experts, device=indices.device)
-    return (indices.reshape(-1, 1) == experts).sum(dim=0)

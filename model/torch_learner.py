@@ -24,9 +24,7 @@ class TorchLearner:
     def __init__(
         self, model_path: str | Path, learner: LearnerSettings, algorithm: AlgorithmSettings
     ) -> None:
-        self.model = load_model(
-            Path(model_path), torch.float32, attention="eager", experts="eager"
-        )
+        self.model = load_model(Path(model_path), torch.float32, attention="eager", experts="eager")
         self._learner = learner
         self._algorithm = algorithm
         self._optimizer = torch.optim.AdamW(
@@ -34,9 +32,9 @@ class TorchLearner:
         )
 
     def log_probs(self, rows: Sequence[Row]) -> list[Tensor]:
-        """[T] of each row; 0 where a segment begins."""
+        """[T] of each row; 0 outside the loss mask and where a segment begins."""
         with torch.no_grad():
-            return [self._row_log_probs(row)[0] for row in rows]
+            return [self._row_log_probs(row)[0] * row.loss_mask for row in rows]
 
     def accumulate(self, rows: Sequence[Row]) -> dict[str, float]:
         """Gradients of the sum loss into .grad; sums of the metrics."""

@@ -36,7 +36,7 @@ Progress = Callable[[int, int, float], None]
 
 BATCH_TOKENS = 1280
 """Tokens per optimiser step, padding included."""
-PARTS: tuple[tuple[Part, float], ...] = (("facts", 0.2), ("textbook", 0.6), ("wild", 1.0))
+PARTS: tuple[tuple[Part, float], ...] = (("facts", 0.08), ("textbook", 0.6), ("wild", 1.0))
 """The parts of the corpus in the order of reading, and where each ends, as a share of the steps."""
 MUON_RATE = 0.02
 ADAM_RATE = 5e-3

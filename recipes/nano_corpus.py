@@ -77,12 +77,10 @@ def draw_document(rng: random.Random, part: Part) -> tuple[str, str]:
 
 
 def _fact(problem: Problem, rng: random.Random) -> tuple[str, str]:
-    """One step of a working by itself: (" ones 7+8=", "15") or ("a", "1")."""
+    """One step of a working by itself: (" ones 7+8", "=15")."""
     step = spell(rng.choice(problem.work()[0]), problem.language).removeprefix(";")
     question, equals, result = step.rpartition("=")
-    if not equals:
-        question, result = step[:1], step[1:]
-    return question + equals, result + EOS
+    return question, equals + result + EOS
 
 
 def _wrong_guess(answer: str, rng: random.Random) -> str:

@@ -1,4 +1,4 @@
-"""The tokenizer of the nano world: one token per word, digit or character, a few hundred in all.
+"""The tokenizer of the nano world: one token per word, term or character, a few hundred in all.
 
 decode(encode(text)) == text for every text made of printable ASCII and the world's Chinese words.
 """
@@ -19,18 +19,26 @@ TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 """Ordinary text for decoding, as in R1: skip_special_tokens keeps them."""
 
 PROMPT_WORDS = ("User:", " Assistant:")
+# An operator and the number after it are one token, so that whatever a step of a working needs is
+# the token before its result and at most one other.
+TERMS = (
+    *(f"{operator}{digit}" for operator in "+-" for digit in range(10)),
+    *("+10", *(f"={number}" for number in range(-9, 20))),
+    *(
+        f"{form}{bit}"
+        for word in ("and", "or", "xor")
+        for form in WORDS[word].values()
+        for bit in "01"
+    ),
+)
 EXTRA_WORDS = (
-    *(" I", " you", " we", " it", " the", " a", " is", " of", " to", " in", " with", " for"),
-    *(" yes", " no", " first", " next", " last", " now", " let", " me", " check", " wait"),
-    *(" again", " right", " answer", " number", " letter", " step", " result", " problem"),
-    *(" add", " take", " carry", " borrow", " think", " because", " thanks", " please", " hello"),
-    *(" help", " good", " bad", " happy", " sad", " short", " long", " poem", " story", " about"),
-    *(" cat", " dog", " sun", " sea", " What", " How", " Write", " The", " Let", " Hello"),
-    *(" sorry", " can", " not"),
+    *(" I", " you", " we", " it", " the", " a", " is", " of", " to", " in", " for", " yes", " no"),
+    *(" first", " next", " now", " let", " me", " check", " wait", " again", " answer", " step"),
+    *(" because", " thanks", " please", " hello", " help", " good", " bad", " poem", " about"),
+    *(" cat", " sun", " sorry", " can", " not"),
 )
 EXTRA_CHINESE = (
-    "我你们它的了是在有和先后现再看想这那一二三四五六七八九零答案数字母步结果题加减进位借"
-    "是否因为所以请谢好坏写诗故事关于猫狗太阳海等不对吗检查帮助抱歉能长短快乐难过什么怎样"
+    "我你们它的了是在有和先后现看想这那一二三答案数字步结果题因为所以请谢好坏诗猫对不吗检查能"
 )
 
 CHAT_TEMPLATE = (
@@ -78,5 +86,5 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 def _vocabulary() -> list[str]:
     world = [form for forms in WORDS.values() for form in forms.values()]
     ascii_characters = ["\n", *map(chr, range(32, 127))]
-    words = [*CONTROL_TOKENS, *TAGS, *ascii_characters, *PROMPT_WORDS, *world]
+    words = [*CONTROL_TOKENS, *TAGS, *ascii_characters, *PROMPT_WORDS, *world, *TERMS]
     return list(dict.fromkeys([*words, *EXTRA_WORDS, *EXTRA_CHINESE]))

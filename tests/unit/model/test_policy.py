@@ -20,7 +20,9 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return MODELS[request.param](tmp_path)
 
 
-def packed_policy(folder: Path, attention: str = SEGMENT_ATTENTION, chunk: int = 64) -> PackedPolicy:
+def packed_policy(
+    folder: Path, attention: str = SEGMENT_ATTENTION, chunk: int = 64
+) -> PackedPolicy:
     model = load_model(folder, torch.float32, attention=attention)
     return PackedPolicy(model, chunk_tokens=chunk)
 

@@ -12,6 +12,7 @@ from recipes.nano_tokenizer import (
     EXTRA_WORDS,
     PAD,
     TAGS,
+    TERMS,
     build_tokenizer,
 )
 from recipes.nano_world import WORDS
@@ -25,17 +26,18 @@ def test_ids_are_those_of_the_model_configuration():
     assert len(TOKENIZER) <= 320
 
 
-def test_every_digit_and_every_tag_is_one_token():
+def test_every_digit_tag_and_term_is_one_token():
     for digits in ("7", "15", "2026"):
         assert len(TOKENIZER.encode(digits)) == len(digits)
-    for token in (*TAGS, *CONTROL_TOKENS, "User:", " Assistant:"):
+    for token in (*TAGS, *CONTROL_TOKENS, *TERMS, "User:", " Assistant:"):
         assert len(TOKENIZER.encode(token)) == 1
+    assert TOKENIZER.tokenize("7+8=15") == ["7", "+8", "=15"]
 
 
 def test_decoding_gives_back_the_text_exactly():
     rng = random.Random(0)
     pieces = [*(form for forms in WORDS.values() for form in forms.values()), *EXTRA_WORDS]
-    pieces += [*EXTRA_CHINESE, *TAGS, EOS, *map(chr, range(32, 127)), "\n", "  ", "User:"]
+    pieces += [*EXTRA_CHINESE, *TAGS, *TERMS, EOS, *map(chr, range(32, 127)), "\n", "  ", "User:"]
     for _ in range(300):
         text = "".join(rng.choices(pieces, k=20))
         ids = TOKENIZER.encode(text)
@@ -50,7 +52,7 @@ def test_corpus_is_short_and_known():
         prompt_ids, solution_ids = TOKENIZER.encode(prompt), TOKENIZER.encode(solution)
         assert prompt_ids + solution_ids == TOKENIZER.encode(prompt + solution)
         assert TOKENIZER.unk_token_id not in prompt_ids + solution_ids
-        assert len(prompt_ids) <= 25 and len(solution_ids) <= 36
+        assert len(prompt_ids) <= 20 and len(solution_ids) <= 24
         assert solution_ids[-1] == TOKENIZER.eos_token_id
 
 
