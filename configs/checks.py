@@ -16,7 +16,7 @@ from configs.schema import FolderModel, Gsm8kData, NanoData, NanoModel, RunConfi
 
 Check = Callable[[RunConfig], str | None]
 
-NANO_MAX_PROMPT_TOKENS = 64
+NANO_MAX_PROMPT_TOKENS = 32
 """No prompt of the nano world is longer; a test holds it to that."""
 
 SMOLLM2_FOLDER = "models/smollm2-135m"

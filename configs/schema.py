@@ -48,7 +48,7 @@ class NanoModel(Settings):
 
     kind: Literal["nano"] = "nano"
     """A small DeepSeek-V3 made by this program."""
-    pretrain_steps: Positive = 600
+    pretrain_steps: Positive = 420
     """Optimiser steps of the base model's pre-training."""
     pretrain_seed: NonNegative = 0
     """Seed of the corpus, the initial weights and the order of pre-training."""

@@ -34,9 +34,9 @@ Document = tuple[list[int], list[int]]
 Progress = Callable[[int, int, float], None]
 """Called with (steps done, steps in all, loss)."""
 
-BATCH_TOKENS = 1280
+BATCH_TOKENS = 2560
 """Tokens per optimiser step, padding included."""
-PARTS: tuple[tuple[Part, float], ...] = (("facts", 0.08), ("textbook", 0.6), ("wild", 1.0))
+PARTS: tuple[tuple[Part, float], ...] = (("facts", 0.06), ("textbook", 0.62), ("wild", 1.0))
 """The parts of the corpus in the order of reading, and where each ends, as a share of the steps."""
 MUON_RATE = 0.02
 ADAM_RATE = 5e-3
@@ -144,7 +144,7 @@ def new_model(seed: int) -> DeepseekV3ForCausalLM:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = DeepseekV3ForCausalLM._from_config(
-            config, attn_implementation="eager", experts_implementation="eager"
+            config, attn_implementation="eager", experts_implementation="grouped_mm"
         ).float()
         _initialise(model)
     return model
@@ -215,8 +215,9 @@ def _optimizers(model: DeepseekV3ForCausalLM) -> list[Optimizer]:
 
 
 def _set_learning_rate(optimizers: list[Optimizer], step: int, steps: int) -> None:
-    """A short linear warm-up, then linear to a twentieth."""
-    scale = min(1.0, (step + 1) / WARMUP_STEPS) * (1.0 - 0.95 * step / steps)
+    """A short linear warm-up, then linear to a tenth, reached soon after the textbook's end: the
+    wild is read at a low rate, so that it changes habits and spares what was learnt."""
+    scale = min(1.0, (step + 1) / WARMUP_STEPS) * max(0.1, 1.0 - 1.35 * step / steps)
     for optimizer, rate in zip(optimizers, (MUON_RATE, ADAM_RATE), strict=True):
         for group in optimizer.param_groups:
             group["lr"] = rate * scale

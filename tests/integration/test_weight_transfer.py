@@ -15,7 +15,7 @@ from configs.schema import RolloutSettings
 from rl.records import SamplingSettings
 from rollout.canary import JUDGEMENTS, canary_gap
 from rollout.weight_transfer import WeightTransferError, encode_chunk, encode_chunks
-from tests.models import save_tiny_deepseek
+from tests.models import save_tiny_deepseek, save_tiny_llama
 from tests.unit.rollout.tiny import (
     checkpoint_tensors,
     load_model,
@@ -23,7 +23,6 @@ from tests.unit.rollout.tiny import (
     perturb,
     prompts,
     requests,
-    save_tied_llama,
     save_tokenizer,
     vllm_sampler,
 )
@@ -48,7 +47,7 @@ class Case:
     tolerance: float
 
 
-SAVE = {"deepseek": save_tiny_deepseek, "llama": save_tied_llama}
+SAVE = {"deepseek": save_tiny_deepseek, "llama": save_tiny_llama}
 CASES = [
     Case("llama", "float32", 2e-5),
     Case("deepseek", "float32", 5e-5),

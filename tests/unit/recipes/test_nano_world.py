@@ -144,5 +144,6 @@ def test_the_corpus_never_shows_a_heldout_problem():
 
 def test_facts_are_single_steps():
     rng = random.Random(0)
-    facts = {draw_document(rng, "facts") for _ in range(3000)}
-    assert {(" ones 7+8", f"=15{EOS}"), ("1或0", f"=1{EOS}")} <= facts
+    facts = {draw_document(rng, "facts") for _ in range(1000)}
+    assert {("1或0", f"=1{EOS}"), ("1 xor 1", f"=0{EOS}")} <= facts
+    assert all(re.fullmatch(rf"[^=]+(=-?\d+[+-]\d+)?=\d+{EOS}", "".join(fact)) for fact in facts)

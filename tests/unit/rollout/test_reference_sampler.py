@@ -9,12 +9,12 @@ import torch
 
 from rl.records import GenerationRequest, SamplingSettings
 from rollout.reference_sampler import ReferenceSampler, processed_log_probs
+from tests.models import save_tiny_llama
 from tests.unit.rollout.tiny import (
     load_model,
     model_log_probs,
     prompts,
     requests,
-    save_tied_llama,
     save_tokenizer,
 )
 
@@ -24,7 +24,7 @@ PLAIN = SamplingSettings(temperature=1.0, top_p=1.0, max_tokens=8)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tokenizer(save_tied_llama(tmp_path_factory.mktemp("llama")))
+    return save_tokenizer(save_tiny_llama(tmp_path_factory.mktemp("llama")))
 
 
 @pytest.fixture(scope="module")

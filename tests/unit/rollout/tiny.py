@@ -15,8 +15,6 @@ from tokenizers import Tokenizer, decoders, models
 from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
-    LlamaConfig,
-    LlamaForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
@@ -39,32 +37,6 @@ def save_tokenizer(folder: Path) -> Path:
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=f"<{END_ID}>")
     tokenizer.add_special_tokens({"additional_special_tokens": ["<3>"]})
     tokenizer.save_pretrained(folder)
-    return folder
-
-
-def save_tied_llama(folder: Path) -> Path:
-    """A float32 Llama with tied embeddings and heads of 32 elements, the smallest size that
-    vLLM's CPU kernels know."""
-    config = LlamaConfig(
-        vocab_size=VOCAB_SIZE,
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=512,
-        tie_word_embeddings=True,
-        bos_token_id=0,
-        eos_token_id=END_ID,
-        pad_token_id=2,
-    )
-    torch.manual_seed(0)
-    model = LlamaForCausalLM(config).float()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() > 1:
-                parameter.mul_(8.0)
-    model.save_pretrained(folder)
     return folder
 
 
