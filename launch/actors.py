@@ -58,6 +58,7 @@ class SamplerActor(_Worker):
             max_model_len=max_model_len,
             threads=threads,
             seed=config.seed,
+            deterministic=config.deterministic,
         )
 
     def generate(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -140,7 +140,7 @@ class RunConsole:
         for name, key in CURVES.items():
             value = f"{self._last[key]:.3f}" if key in self._last else "-"
             curves.add_row(name, value, Text(sparkline(self._history[name]), style="cyan"))
-        parts: list[object] = [bar, Text(), curves]
+        parts: list[RenderableType] = [bar, Text(), curves]
         if self._last:
             speed = f"{self._last['perf/throughput']:,.0f} tok/s   {phase_times(self._last)}"
             parts += [Text(), Text(speed, style="dim")]

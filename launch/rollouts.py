@@ -100,7 +100,7 @@ class RayRollouts:
         """Send each batch of completions to a reward actor the moment it exists."""
         batch_refs: list[Any] = []
         score_refs: list[Any] = []
-        running = list(streams)
+        running: list[Any] = list(streams)
         while running:
             ready, _ = ray.wait(running, num_returns=1, timeout=self._plan.timeout_s)
             if not ready:

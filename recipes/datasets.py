@@ -55,13 +55,17 @@ def prompts_for_step(
 ) -> list[Prompt]:
     """The prompts of one step (steps count from 0), as a pure function of its arguments.
 
-    Each epoch is a new permutation and uses every prompt once; a step that runs over the end of
-    an epoch takes the rest of its prompts from the next one.
+    Each epoch is a new permutation. The rest that does not fill a step is left out of the epoch,
+    another one each time, so that no prompt comes twice in a step.
     """
-    positions = range(step * count, (step + 1) * count)
-    epochs = {position // len(prompts) for position in positions}
-    orders = {epoch: _permutation(len(prompts), epoch, run_seed) for epoch in epochs}
-    return [prompts[orders[p // len(prompts)][p % len(prompts)]] for p in positions]
+    if len(prompts) < count:
+        raise UserError(
+            f"rollout.prompts_per_step={count}: the data set has only {len(prompts)} training "
+            "prompts; lower rollout.prompts_per_step or give more data"
+        )
+    epoch, index = divmod(step, len(prompts) // count)
+    order = _permutation(len(prompts), epoch, run_seed)
+    return [prompts[i] for i in order[index * count : (index + 1) * count]]
 
 
 def _permutation(length: int, epoch: int, run_seed: int) -> list[int]:

@@ -244,6 +244,8 @@ def _balance_experts(loads: dict[torch.nn.Module, Tensor]) -> None:
 
 
 def _save(model: DeepseekV3ForCausalLM, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    # One file of a few megabytes needs no progress bar amid the run's own display.
+    transformers.utils.logging.disable_progress_bar()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     config_file = folder / "config.json"

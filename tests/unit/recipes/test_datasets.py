@@ -21,13 +21,19 @@ def ids_of_steps(count: int, per_step: int, steps: int, seed: int = 0) -> list[s
     return [p.id for step in range(steps) for p in prompts_for_step(prompts, per_step, step, seed)]
 
 
-@pytest.mark.parametrize(("count", "per_step"), [(10, 4), (10, 10), (7, 3), (5, 12)])
-def test_every_epoch_uses_every_prompt_once(count, per_step):
-    ids = ids_of_steps(count, per_step, steps=count)
-    epochs = [ids[i : i + count] for i in range(0, len(ids), count)]
-    assert len(epochs) == per_step
-    assert all(sorted(epoch, key=int) == [str(i) for i in range(count)] for epoch in epochs)
+@pytest.mark.parametrize(("count", "per_step"), [(10, 5), (10, 10), (7, 3), (5, 1)])
+def test_an_epoch_uses_no_prompt_twice_and_leaves_out_less_than_a_step(count, per_step):
+    steps = count // per_step
+    ids = ids_of_steps(count, per_step, steps=2 * steps)
+    epochs = [ids[: len(ids) // 2], ids[len(ids) // 2 :]]
+    for epoch in epochs:
+        assert len(set(epoch)) == len(epoch) == steps * per_step > count - per_step
     assert epochs[0] != epochs[1]
+
+
+def test_fewer_prompts_than_a_step_needs_is_one_line():
+    with pytest.raises(UserError, match=r"rollout.prompts_per_step=12: .* only 5 training prompts"):
+        prompts_for_step(numbered(5), 12, 0, 0)
 
 
 def test_the_cursor_has_no_state_but_the_seed():
@@ -37,7 +43,7 @@ def test_the_cursor_has_no_state_but_the_seed():
 
 
 def test_the_order_does_not_depend_on_the_batch_size():
-    assert ids_of_steps(10, 4, 5) == ids_of_steps(10, 2, 10)
+    assert ids_of_steps(10, 5, 4) == ids_of_steps(10, 1, 20)
 
 
 def test_nano_prompts():
