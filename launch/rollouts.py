@@ -108,9 +108,10 @@ class RayRollouts:
                 raise WorkerLost(
                     f"generation: nothing from {late} within {self._plan.timeout_s:.0f} s"
                 )
-            batch_ref = next(ready[0], None)
+            stream: Any = ready[0]
+            batch_ref = next(stream, None)
             if batch_ref is None:
-                running.remove(ready[0])
+                running.remove(stream)
                 continue
             scorer = self._scorers[len(batch_refs) % len(self._scorers)]
             batch_refs.append(batch_ref)

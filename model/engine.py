@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from configs.errors import UserError
 from configs.schema import LearnerSettings
+from model.policy import PackedPolicy
 
 REDUCE_BUCKET_ELEMENTS = 500_000_000
 """Most gradient elements reduced at once; DeepSpeed allocates the whole bucket at every step."""
@@ -60,18 +61,18 @@ def start_process_group(
     )
 
 
-def build_engine(policy: nn.Module, settings: LearnerSettings) -> Any:
+def build_engine(policy: PackedPolicy, settings: LearnerSettings) -> Any:
     """Wrap the policy; weights, optimiser state and gradients are spread as the settings say."""
     import deepspeed
 
     buffers = {name: buffer.clone() for name, buffer in policy.named_buffers()}
-    parameters = list(policy.parameters())
+    parameters: Any = list(policy.parameters())
     config = deepspeed_config(
         settings,
-        policy.config.model_type,
+        str(policy.config.model_type),
         num_parameters=sum(p.numel() for p in parameters),
     )
-    engine, *_ = deepspeed.initialize(model=policy, model_parameters=parameters, config=config)
+    engine: Any = deepspeed.initialize(model=policy, model_parameters=parameters, config=config)[0]
     _restore_buffers(engine.module, buffers)
     return engine
 

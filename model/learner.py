@@ -64,7 +64,7 @@ class DeepSpeedLearner:
             torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(deterministic)
         # A debugging aid that comes with the line above and costs a tenth of the time.
-        torch.utils.deterministic.fill_uninitialized_memory = False
+        torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
         self._settings = learner
         self._algorithm = algorithm
         start_process_group(

@@ -6,7 +6,7 @@ Legend: T tokens of a packed row, n positions that matter, D hidden width, V voc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +34,8 @@ class PackedPolicy(nn.Module):
             )
         self.config = causal_lm.config
         self.model = causal_lm.model
-        self.lm_head = LogProbHead(causal_lm.get_output_embeddings(), chunk_tokens, temperature)
+        projection = cast(nn.Linear, causal_lm.get_output_embeddings())
+        self.lm_head = LogProbHead(projection, chunk_tokens, temperature)
 
     def forward(
         self, token_ids: Tensor, positions: Tensor, segment_lengths: Sequence[int]
@@ -47,7 +48,7 @@ class PackedPolicy(nn.Module):
         num_tokens = len(token_ids)
         device = token_ids.device
         arguments: dict[str, Any] = packed_arguments(
-            segment_lengths, self.config._attn_implementation, device
+            segment_lengths, cast(str, self.config._attn_implementation), device
         )
         states = self.model(
             input_ids=token_ids[None],

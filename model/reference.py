@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,9 @@ from torch import Tensor, nn
 def own_tensors(module: nn.Module) -> list[Tensor]:
     """The memory that holds this rank's part of the weights: the shard of each parameter under
     ZeRO-3, the whole parameter otherwise, and the buffers that are saved (router biases)."""
-    tensors = [p.ds_tensor if hasattr(p, "ds_id") else p.data for p in module.parameters()]
+    # DeepSpeed adds ds_id and ds_tensor to parameters under ZeRO-3.
+    parameters = cast(Iterable[Any], module.parameters())
+    tensors = [p.ds_tensor if hasattr(p, "ds_id") else p.data for p in parameters]
     for part in module.modules():
         for name, buffer in part.named_buffers(recurse=False):
             if name not in part._non_persistent_buffers_set:

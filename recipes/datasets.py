@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from transformers import PreTrainedTokenizerBase
 
@@ -137,8 +138,10 @@ def _gsm8k_prompt(row: _Row, data: Gsm8kData, tokenizer: PreTrainedTokenizerBase
         text = R1_ZERO_TEMPLATE.format(question=row.question)
         token_ids = tokenizer.encode(text)
     else:
-        text = tokenizer.apply_chat_template(
-            [{"role": "user", "content": row.question}], tokenize=False, add_generation_prompt=True
+        messages = [{"role": "user", "content": row.question}]
+        text = cast(
+            str,
+            tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True),
         )
         # The template writes the begin-of-sentence token itself.
         token_ids = tokenizer.encode(text, add_special_tokens=False)

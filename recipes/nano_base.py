@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -177,7 +178,7 @@ def _batches(
     """
     rng = random.Random(seed_for(settings.pretrain_seed, "nano corpus"))
     for step in range(settings.pretrain_steps):
-        part = next(part for part, end in PARTS if step < end * settings.pretrain_steps)
+        part: Part = next(part for part, end in PARTS if step < end * settings.pretrain_steps)
         documents: list[Document] = []
         longest = 0
         while (len(documents) + 1) * longest <= BATCH_TOKENS:
@@ -223,11 +224,11 @@ def _set_learning_rate(optimizers: list[Optimizer], step: int, steps: int) -> No
             group["lr"] = rate * scale
 
 
-def _record_expert_loads(model: DeepseekV3ForCausalLM) -> dict[torch.nn.Module, Tensor]:
+def _record_expert_loads(model: DeepseekV3ForCausalLM) -> dict[Any, Tensor]:
     """Router -> tokens [experts] each expert got in the latest forward pass."""
-    loads: dict[torch.nn.Module, Tensor] = {}
+    loads: dict[Any, Tensor] = {}
 
-    def record(router: torch.nn.Module, _: object, output: tuple[Tensor, Tensor, Tensor]) -> None:
+    def record(router: Any, _: object, output: tuple[Tensor, Tensor, Tensor]) -> None:
         loads[router] = torch.bincount(output[2].flatten(), minlength=router.num_experts).float()
 
     for name, module in model.named_modules():
@@ -237,7 +238,7 @@ def _record_expert_loads(model: DeepseekV3ForCausalLM) -> dict[torch.nn.Module, 
 
 
 @torch.no_grad()
-def _balance_experts(loads: dict[torch.nn.Module, Tensor]) -> None:
+def _balance_experts(loads: dict[Any, Tensor]) -> None:
     """b_i += rate where an expert got too little, -= rate where too much (DeepSeek-V3, 2.1.2)."""
     for router, load in loads.items():
         router.e_score_correction_bias += ROUTER_BIAS_RATE * torch.sign(load.mean() - load)

@@ -93,8 +93,9 @@ def _wrong_guess(answer: str, rng: random.Random) -> str:
 
 def _languages(own: Language, count: int, rng: random.Random) -> list[Language]:
     """The language of each part of a solution."""
-    other = next(language for language in LANGUAGES if language != own)
+    other: Language = "zh" if own == "en" else "en"
     draw = rng.random()
     if draw < MIXED_LANGUAGE:
         return [rng.choice(LANGUAGES) for _ in range(count)]
-    return [other if draw < MIXED_LANGUAGE + OTHER_LANGUAGE else own] * count
+    language: Language = other if draw < MIXED_LANGUAGE + OTHER_LANGUAGE else own
+    return [language] * count
