@@ -6,7 +6,6 @@ checkpoints/step-000010/rank-0/...      what the learner ranks wrote
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import logging
@@ -16,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from configs.errors import UserError
+from launch.run_folder import full_disk_is_a_user_error
 from rl.protocols import LoopState
 
 logger = logging.getLogger(__name__)
@@ -39,18 +38,14 @@ class Checkpoints:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir()
         try:
-            write_ranks(aside)
-            manifest = {"state": asdict(state), "files": _hashes(aside)}
-            (aside / "manifest.json").write_text(json.dumps(manifest, indent=2))
-            _sync_tree(aside)
-        except OSError as error:
+            with full_disk_is_a_user_error(self._folder, f"the checkpoint of step {state.step}"):
+                write_ranks(aside)
+                manifest = {"state": asdict(state), "files": _hashes(aside)}
+                (aside / "manifest.json").write_text(json.dumps(manifest, indent=2))
+                _sync_tree(aside)
+        except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
-            if error.errno != errno.ENOSPC:
-                raise
-            raise UserError(
-                f"run_dir: no space left for the checkpoint of step {state.step} in "
-                f"{self._folder}: free some space and run the same command again"
-            ) from error
+            raise
         shutil.rmtree(final, ignore_errors=True)
         aside.rename(final)
         for old in self._complete()[: -self._keep]:

@@ -10,9 +10,10 @@ from launch.cluster import WorkerLost, protect_ray
 from launch.console import RunConsole
 from launch.outcome import print_outcome
 from launch.report import write_report
-from launch.run_folder import RunFolder
+from launch.run_folder import RunFolder, full_disk_is_a_user_error
+from rollout.canary import CanaryError
 
-EXIT_DONE, EXIT_WORKER_LOST = 0, 86
+EXIT_DONE, EXIT_CANARY, EXIT_WORKER_LOST = 0, 3, 86
 
 
 def run(config: RunConfig) -> int:
@@ -27,12 +28,19 @@ def run(config: RunConfig) -> int:
 
         title = f"R1 Foundry · {folder.path.name} · attempt {folder.attempt}"
         try:
-            with RunConsole(title, config.recipe.steps) as console:
+            with (
+                full_disk_is_a_user_error(folder.path, "the run"),
+                RunConsole(title, config.recipe.steps) as console,
+            ):
                 train_in(folder, config, console)
         except WorkerLost as lost:
             folder.write_status(phase="lost a worker", message=str(lost))
             print(f"{lost}; logs in {folder.log_dir}; run the same command again to continue")
             return EXIT_WORKER_LOST
+        except CanaryError as error:
+            folder.write_status(phase="stopped by the canary", message=str(error))
+            print(f"{error} Nothing was trained on completions of these weights.")
+            return EXIT_CANARY
     print_outcome(folder.path, write_report(folder.path))
     return EXIT_DONE
 

@@ -18,8 +18,11 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -41,6 +44,9 @@ FREE_TO_CHANGE = (
 """Settings that may differ between attempts: they do not change what a finished step computed.
 The number of threads does, in the last bits."""
 
+FULL_DISK_BYTES = 2**20
+"""A disk with less free space than this is full."""
+
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file so that a reader, or a crash, sees the old content or the new one."""
@@ -50,6 +56,23 @@ def write_atomically(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+@contextmanager
+def full_disk_is_a_user_error(folder: Path, what: str) -> Iterator[None]:
+    """Turn whatever fails in the block while the disk is full into one clear line.
+
+    Libraries report a full disk in their own ways: torch.save, for one, as "unexpected pos".
+    """
+    try:
+        yield
+    except Exception as error:
+        if shutil.disk_usage(folder).free > FULL_DISK_BYTES:
+            raise
+        raise UserError(
+            f"run_dir: no space left for {what} in {folder}: free some space and run the same "
+            "command again, it goes on from here"
+        ) from error
 
 
 class RunFolder:
