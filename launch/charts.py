@@ -91,8 +91,8 @@ def bar_chart(title: str, bars: Sequence[tuple[str, float, str]]) -> str:
     height = 34 * len(bars) + 6
     drawn = "".join(
         f'<text x="0" y="{34 * i + 22}">{html.escape(label)}</text>'
-        f'<rect class="f0" x="96" y="{34 * i + 8}" width="{max(170 * share, 1):.1f}" height="20" '
-        f'rx="2"/><text x="{102 + 170 * share:.1f}" y="{34 * i + 22}">{share:.0%}, '
+        f'<rect class="f0" x="96" y="{34 * i + 8}" width="{max(130 * share, 1):.1f}" height="20" '
+        f'rx="2"/><text x="{102 + 130 * share:.1f}" y="{34 * i + 22}">{share:.0%}, '
         f"{html.escape(remark)}</text>"
         for i, (label, share, remark) in enumerate(bars)
     )

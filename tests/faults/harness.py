@@ -22,6 +22,8 @@ TINY = (
     "rollout.samples_per_prompt=8",
     "rollout.wave_prompts=4",
     "rollout.max_tokens=24",
+    "rollout.samplers=1",
+    "learner.ranks=1",
     "learner.mini_batches=2",
     # So that rewards differ within a group although the base model is hardly trained.
     "algorithm.drop_zero_variance=false",

@@ -42,4 +42,4 @@ def test_constant_series_and_single_step_can_be_drawn() -> None:
 
 def test_bar_width_is_the_share_and_text_is_escaped() -> None:
     svg = bar_chart("<t>", [("short", 0.5, "9 completions")])
-    assert 'width="85.0"' in svg and "50%, 9 completions" in svg and "&lt;t&gt;" in svg
+    assert 'width="65.0"' in svg and "50%, 9 completions" in svg and "&lt;t&gt;" in svg
