@@ -63,7 +63,8 @@ def test_defaults_are_the_papers() -> None:
 def test_scale_overlay_shrinks_the_recipe_and_leaves_the_rest() -> None:
     paper, nano = load_config(["model=folder", "model.path=m"]), load_config(["model=nano_v3"])
     assert nano.rollout.prompts_per_step < paper.rollout.prompts_per_step
-    assert nano.algorithm == paper.algorithm
+    assert nano.algorithm.loss == paper.algorithm.loss
+    assert nano.algorithm.kl_coef == paper.algorithm.kl_coef == 0.001
 
 
 def test_precedence_setting_over_group_over_scale() -> None:

@@ -45,7 +45,7 @@ def test_dry_run_prints_settings_and_plan_and_loads_no_engine(tmp_path: Path) ->
         ["run", "r1_zero", "--dry-run", "seed=7", f"run_dir={tmp_path}/run"]
     )
     assert "seed: 7" in output
-    assert "1,024 completions" in output
+    assert "32 prompts x 16 samples = 512 completions" in output
     assert not modules & HEAVY
     assert list(tmp_path.iterdir()) == []
 
