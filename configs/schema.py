@@ -62,7 +62,7 @@ class FolderModel(Settings):
     kind: Literal["folder"] = "folder"
     """A model that exists already."""
     path: str
-    """A local folder with config.json, safetensors weights and the tokenizer."""
+    """A folder with config.json, safetensors weights and the tokenizer."""
 
 
 class NanoData(Settings):
