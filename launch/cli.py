@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--data", type=Path, metavar="FILE", help="GSM8K-style problems for smollm2_135m"
     )
+    bench.add_argument("--trl", action="store_true", help="measure TRL beside it, if installed")
     bench.set_defaults(command=_bench)
     return parser
 
@@ -131,7 +132,7 @@ def _bench(options: argparse.Namespace) -> int:
             raise UserError(f"unknown model {name!r}; choose from: {', '.join(known)}")
     from launch.bench import bench
 
-    return bench(options.models or known, data_path=options.data)
+    return bench(options.models or known, data_path=options.data, with_trl=options.trl)
 
 
 def as_overrides(words: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ produces  samplers with the new version, verified by the canary
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 
 import torch
