@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from configs.schema import MathSettings
 from rewards.math.expression import Unreadable, parse
+from rewards.math.numbers import decimal_comma
 from rewards.math.regions import Region, as_region, same_region
 from rewards.math.scalars import Symbolic, same_scalar
 from rewards.math.structure import (
@@ -47,6 +48,10 @@ class _Comparison:
         gold, answer = self.texts
         if words(gold) is not None or words(answer) is not None:
             return self.scalars(gold, answer)
+        pointed = decimal_comma(gold), decimal_comma(answer)
+        if (pointed[0] is None) != (pointed[1] is None):
+            if self.scalars(pointed[0] or gold, pointed[1] or answer):
+                return True
         return self.same(read_answer(gold), read_answer(answer))
 
     def scalars(self, gold: str, answer: str) -> bool:
@@ -58,7 +63,7 @@ class _Comparison:
                 return self.relations(gold.equation, answer.equation)
             return self.same(gold.value, answer.value)
         if isinstance(answer, Assignment):
-            if isinstance(gold, Relation):
+            if isinstance(gold, Relation) and gold.signs == ("=",):
                 return self.relations(gold, answer.equation)
             return self.same(gold, answer.value)
         if isinstance(gold, Assignment):

@@ -32,6 +32,7 @@ _NUMBER = (
 _STATED = re.compile(rf"(?:\b(?:is|are|be|by|equals|it's)\s*+|[=:]\s*+)(?P<n>{_NUMBER})[^0-9=]*+$")
 _ANY_NUMBER = re.compile(rf"(?<![\w.,/-])(?P<n>{_NUMBER})(?![\w/])")
 _NEGATION = re.compile(r"\bnot\b|n't\b|\bexcept\b|\bor\b|\band\b", re.IGNORECASE)
+_PERCENT_AFTER = re.compile(r"[\s$)\]]*+(?:\\[)\]])?+\s*+(?:\\?%|percent\b|percentage\b|pct\b)")
 _UNIT_TAIL = re.compile(r"\s*+(?:\\?%|[A-Za-z²³/]++)(?:\s++[A-Za-z]++)?+\s*+[.]?+\s*+")
 
 
@@ -53,19 +54,19 @@ def from_completion(text: str) -> str | None:
         return None if inside is None else from_answer(inside)
     boxes = find_boxes(tail)
     if boxes:
-        start, end = boxes[-1]
-        return tail[start:end].strip() or None
+        return box_run(tail[boxes[-1][0] - len(BOX) :])
     return _after_marker(tail)
 
 
 def from_answer(text: str) -> str | None:
     """The answer in a text that is one, or that ends in one ("so $x$ is \\boxed{5}")."""
+    boxes = find_boxes(text)
+    marked = _after_marker(text[boxes[-1][1] :] if boxes else text)
+    if marked is not None:
+        return marked
     run = box_run(text)
     if run is not None:
         return run.strip() or None
-    marked = _after_marker(text)
-    if marked is not None:
-        return marked
     return _stated(_SIGN_OFF.sub("", text).strip()) or None
 
 
@@ -81,12 +82,14 @@ def box_run(text: str) -> str | None:
     for start, end in reversed(boxes[:-1]):
         between = text[end + 1 : run[-1][0] - len(BOX)]
         bare = re.sub(r"\\[a-zA-Z]+|[\s\\$()\[\]]", "", between)
-        joined = bare == "" or (len(between) < MAX_BOX_GAP and _CONNECTOR.search(between))
+        joined = re.search(r"[\w=]", bare) is None or (len(between) < MAX_BOX_GAP and _CONNECTOR.search(between))
         repeated = text[start:end].strip() == text[slice(*run[-1])].strip()
         if not joined or repeated:
             break
         run.append((start, end))
-    return ",".join(text[start:end].strip() for start, end in reversed(run))
+    contents = ",".join(text[start:end].strip() for start, end in reversed(run))
+    percent = _PERCENT_AFTER.match(text, boxes[-1][1] + 1)
+    return f"{contents}\\%" if percent is not None else contents
 
 
 def find_boxes(text: str) -> list[tuple[int, int]]:
@@ -120,6 +123,7 @@ def _after_marker(text: str) -> str | None:
     if last is None:
         return None
     rest = _SIGN_OFF.sub("", text[last.end() :]).strip().strip("*").strip()
+    rest = re.split(r"\.\s+(?=[A-Z])", rest, maxsplit=1)[0]
     rest = rest if _ENVIRONMENT.match(rest) else rest.partition("\n")[0]
     return _stated(rest.strip().removesuffix(".")) or None
 

@@ -92,11 +92,12 @@ def normalise(text: str) -> str:
     """The canonical spelling; idempotent. Linear in the length of the text."""
     text = _plain_unicode(text)
     text = re.sub(r"\\\\(?=[A-Za-z]{2})", r"\\", text) if "\\begin" not in text else text
-    text = re.sub(r"\\\$|\$|\\[()\[\]](?![A-Za-z])|\*\*", " ", text)
+    text = re.sub(r"\\q?quad", " ", text)
+    text = re.sub(r"\\\$|\$|(?<!\\)\\[()\[\]]|\*\*", " ", text)
     text = _LEADING.sub("", text.strip())
     text = re.sub(r"(?<=\d)\s*\{,\}\s*(?=\d)|(?<=\d),\\!\s*(?=\d)", ",", text)
     text = re.sub(r"(?<=\d)\\[,;:! ](?=\d{3}(?!\d))", ",", text)
-    text = re.sub(r"\\[,;:! >]|~", " ", text)
+    text = re.sub(r"(?<!\\)\\[,;:! >]|~", " ", text)
     text = _COMMAND.sub(_rename, text)
     text = re.sub(r"\^\s*(?:\\circ_?(?![A-Za-z])|\{\s*\\circ_?\s*\})|\\circ_", r"^{\\circ}", text)
     text = re.sub(r"(?<!\\)%", r"\\%", text)

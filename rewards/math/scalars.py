@@ -11,7 +11,6 @@ from rewards.math.expression import Node, Unreadable, parse
 from rewards.math.normalise import same_spelling
 from rewards.math.numbers import (
     approximates,
-    decimal_comma,
     decimal_places,
     exact_number,
     terminates,
@@ -89,10 +88,6 @@ def _same_number(gold: str, answer: str, settings: MathSettings, symbolic: Symbo
     gold_value, value = exact_number(gold), exact_number(answer)
     if gold_value is not None and value is not None:
         return _same_exact(gold, gold_value, answer, value, settings)
-    if (pointed := decimal_comma(gold)) is not None and value is not None and "." in answer:
-        return exact_number(pointed) == value
-    if (pointed := decimal_comma(answer)) is not None and gold_value is not None:
-        return exact_number(pointed) == gold_value
     residues = _same_residue(gold, answer)
     if residues is not None:
         return residues

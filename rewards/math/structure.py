@@ -11,7 +11,7 @@ from dataclasses import dataclass
 OPENING, CLOSING = "([{", ")]}"
 _RELATION = re.compile(r"\\(?:le|ge|ne|approx|equiv|in|notin)(?![A-Za-z])|[<>=]")
 _FLIPPED = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le", "=": "=", "\\ne": "\\ne"}
-_THOUSANDS = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
+_DIGIT_GROUPS = re.compile(r"(?<![\d,.(\[{])[0-9]{1,3}(?:,[0-9]{3})+(?![\d,])(?=[^()\[\]{}]*$)")
 _CONNECTOR = re.compile(
     r"\s*,?\s*\\text\s*\{\s*(?:and|or|和|或)\s*\}\s*|(?<![A-Za-z\\])(?:and|or)(?![a-z])"
     r"|\\(?:lor|vee)(?![A-Za-z])|和|或"
@@ -113,9 +113,10 @@ def _read_list(text: str, kind: str) -> Answer:
     french = _FRENCH.fullmatch(text)
     if french is not None and (french[1] == "]" or french[4] == "["):
         return Interval(french[2].strip(), french[3].strip(), french[1] == "[", french[4] == "]")
+    text = _DIGIT_GROUPS.sub(lambda match: match.group().replace(",", ""), text)
     parts = [part.strip() for part in split(_CONNECTOR.sub(",", text), ",")]
     parts = [part for part in parts if part]
-    if len(parts) < 2 or _THOUSANDS.fullmatch(text):
+    if len(parts) < 2:
         return _read_one(parts[0] if len(parts) == 1 else text)
     signs = [relation_signs(part) for part in parts]
     if signs[0] == ("=",) and not any(signs[1:]):
