@@ -143,7 +143,7 @@ def _outcome(same: bool) -> Outcome:
 def _read_gold(gold: str) -> tuple[str | None, str]:
     """The normalised gold answer, or None and what is wrong with it."""
     answer = from_answer(gold)
-    if answer is None:
+    if answer is None or not answer.strip():
         return None, "the gold answer is empty"
     if len(answer) > MAX_CHARACTERS:
         return None, f"the gold answer has more than {MAX_CHARACTERS} characters"

@@ -28,6 +28,7 @@ _GREEK = re.compile(
 )
 _NUMBER = re.compile(r"[0-9]{1,3}+(?:,[0-9]{3})++(?:\.[0-9]++)?+|[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++")
 _COMMAND = re.compile(r"\\[A-Za-z]++")
+_NO_FACTOR = ("\\cdot", "\\times", "\\div", "\\rfloor", "\\rceil")
 _APPLIED = "fghFGH"
 """Letters that are functions when a parenthesis follows: f(x+1) is not f x + f."""
 _CLOSING = {"(": ")", "[": "]", "{": "}", "|": "|", "\\{": "\\}"}
@@ -158,7 +159,7 @@ class _Parser:
         if rest.isalnum() or rest in ("(", "[", "{", "."):
             return bool(rest)
         command = _COMMAND.match(self.text, self.at)
-        return command is not None and command.group() not in ("\\cdot", "\\times", "\\div")
+        return command is not None and command.group() not in _NO_FACTOR
 
     # --- powers and postfixes ---
 

@@ -134,7 +134,7 @@ def _stated(text: str) -> str:
     if formulas:
         return _last_formulas(text, formulas)
     if len(re.findall(r"(?<![\\A-Za-z])[A-Za-z]{2,}", text)) < 2 and not re.match(
-        r"[A-Za-z]+ *:", text
+        r"[A-Z][a-z]{2,} *:", text
     ):
         return text
     stated = _STATED.search(text)

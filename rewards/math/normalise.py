@@ -95,7 +95,7 @@ def normalise(text: str) -> str:
     text = re.sub(r"\\q?quad", " ", text)
     text = re.sub(r"\\\$|\$|(?<!\\)\\[()\[\]]|\*\*", " ", text)
     text = _LEADING.sub("", text.strip())
-    text = re.sub(r"(?<=\d)\s*\{,\}\s*(?=\d)|(?<=\d),\\!\s*(?=\d)", ",", text)
+    text = re.sub(r"(?<=\d)\s*\{\s*,\s*\}\s*(?=\d)|(?<=\d),\\!\s*(?=\d)", ",", text)
     text = re.sub(r"(?<=\d)\\[,;:! ](?=\d{3}(?!\d))", ",", text)
     text = re.sub(r"(?<!\\)\\[,;:! >]|~", " ", text)
     text = _COMMAND.sub(_rename, text)

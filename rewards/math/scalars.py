@@ -94,14 +94,16 @@ def _same_number(gold: str, answer: str, settings: MathSettings, symbolic: Symbo
     try:
         gold_node, node = _read(gold), _read(answer)
         verdict = same_value(gold_node, node)
-    except (Unreadable, Undefined):
+    except Unreadable:
         verdict = None
     else:
-        if verdict is False and _close(gold, gold_node, answer, node, settings):
-            return True
-    if verdict is None and not (_PROSE.search(gold) or _PROSE.search(answer)):
-        return symbolic(gold, answer)
-    return bool(verdict)
+        if verdict is False:
+            return _close(gold, gold_node, answer, node, settings)
+    if verdict is None:
+        # Without a command there is nothing that only Math-Verify could read.
+        readable = "\\" in gold + answer and not (_PROSE.search(gold) or _PROSE.search(answer))
+        return readable and symbolic(gold, answer)
+    return verdict
 
 
 def _read(text: str) -> Node:

@@ -23,6 +23,7 @@ _NAMES = re.compile(
     r"|ell|prime)(?![A-Za-z])"
 )
 _FRENCH = re.compile(r"([\[\]])([^\[\](){}]+)[,;]([^\[\](){}]+)([\[\]])")
+_PLUS_MINUS = re.compile(r"\\(pm|mp)(?![A-Za-z])")
 _PREFIX = re.compile(r"^\s*\\(?:text|mathrm)\s*\{[^{}]*?(?:is|are|be|:)\s*\}|^\\therefore")
 
 
@@ -148,9 +149,9 @@ def expand(answers: list[Answer]) -> list[Answer]:
 def _read_one(text: str) -> Answer:
     """An answer that is not a list without brackets."""
     text = text.strip()
-    if "\\pm" in text or "\\mp" in text:
-        upper = text.replace("\\pm", "+").replace("\\mp", "-")
-        lower = text.replace("\\pm", "-").replace("\\mp", "+")
+    if _PLUS_MINUS.search(text) and not text.startswith("\\{"):
+        upper = _PLUS_MINUS.sub(lambda sign: "+-"[sign[1] == "mp"], text)
+        lower = _PLUS_MINUS.sub(lambda sign: "-+"[sign[1] == "mp"], text)
         return Items("both", (_read_one(upper), _read_one(lower)))
     signs = relation_signs(text)
     if signs:

@@ -19,7 +19,7 @@ _POUNDS = {"lb": "1", "oz": "1/16"}
 _TIMES = {"ms": "1/1000", "s": "1", "min": "60", "h": "3600", "day": "86400", "week": "604800"}
 _ANGLES = {"°": "1"}
 _MONEY = {"cent": "1/100", "dollar": "1"}
-_OTHERS = ("year", "month", "yuan", "euro", "pound sterling", "yen", "rupee", "%", "rad")
+_OTHERS = ("year", "month", "yuan", "euro", "gbp", "yen", "rupee", "%", "rad")
 _MORE = ("°C", "°F", "K", "N", "J", "W", "kW", "V", "A", "Hz", "Pa", "mol", "am", "pm", "gal")
 
 _FACTORS: dict[str, tuple[str, Fraction]] = {
@@ -61,7 +61,7 @@ _SPELLINGS = {
     **dict.fromkeys(("usd", "美元"), "dollar"),
     **dict.fromkeys(("元", "rmb", "人民币", "¥", "圆"), "yuan"),
     **dict.fromkeys(("€", "eur"), "euro"),
-    **dict.fromkeys(("£",), "pound sterling"),
+    **dict.fromkeys(("£",), "gbp"),
     **dict.fromkeys(("percent", "percentage", "pct", "\\%"), "%"),
     **dict.fromkeys(("radian",), "rad"),
     **dict.fromkeys(("liter", "litre", "升", "l"), "L"),

@@ -59,6 +59,8 @@ class _Evaluator:
         self.point = point
         self.natural_log = natural_log
         self.total_bits = 0
+        self.left_the_reals = False
+        """Whether an even root or a logarithm of a negative number was taken."""
 
     def charge(self, value: Fraction) -> Fraction:
         """Counts a power or factorial against the total."""
@@ -85,6 +87,10 @@ class _Evaluator:
             return self.context.inf
         return {"pi": +self.context.pi, "e": +self.context.e, "i": self.context.j}[name]
 
+    def leave_the_reals(self, value: Any, is_even: bool = True) -> None:
+        negative = self.context.im(value) == 0 and self.context.re(value) < 0
+        self.left_the_reals = self.left_the_reals or (is_even and bool(negative))
+
     def real(self, value: Any) -> Any:
         """As an mpmath number."""
         if isinstance(value, Fraction):
@@ -110,6 +116,7 @@ class _Evaluator:
         if base == 0:
             raise Undefined("a power of zero")
         base, exponent = self.pair(base, exponent)
+        self.leave_the_reals(base)
         if abs(exponent) > MAX_EXPONENT:
             raise TooLarge("exponent")
         return base**exponent
@@ -124,6 +131,7 @@ class _Evaluator:
         if base == 0:
             return Fraction(0)
         base = self.real(base)
+        self.leave_the_reals(base, degree % 2 == 0)
         if degree % 2 and self.context.im(base) == 0 and base < 0:
             return (-((-base) ** self.real(1 / degree))) ** exponent
         return (base ** self.real(1 / degree)) ** exponent
@@ -168,6 +176,7 @@ class _Evaluator:
     def logarithm(self, argument: Any) -> Any:
         if argument == 0:
             raise Undefined("a logarithm of zero")
+        self.leave_the_reals(argument)
         return self.context.ln(argument)
 
 
@@ -336,6 +345,8 @@ def _same_at(
             raise Undefined("no number")
         if context.isinf(left) or context.isinf(right):
             return bool(left == right)
+        if not complex_counts and evaluator.left_the_reals:
+            return None
         if not complex_counts and (_imaginary(context, left) or _imaginary(context, right)):
             return None
         scale = max(abs(left), abs(right))
