@@ -93,6 +93,26 @@ class Gsm8kData(Settings):
     """Longer prompts are left out, counted and reported."""
 
 
+class MathSettings(Settings):
+    """How answers to mathematical problems are compared. What is off by default makes wrong
+    answers right for some data sets."""
+
+    timeout_s: Annotated[float, Field(gt=0.0, le=60.0)] = 3.0
+    """Longest check of one answer; then the process that does it is killed."""
+    memory_mb: Annotated[int, Field(ge=512)] = 1024
+    """Address space of the process that runs Math-Verify."""
+    cache_size: NonNegative = 4096
+    """Verdicts remembered per checker; the answers of a group repeat. 0: none."""
+    percent_leniency: bool = False
+    """Take 50 % for 50 as well as for 0.5."""
+    ignore_units: bool = False
+    """Take 5 cm for 5 m: compare the numbers alone (percent signs still count)."""
+    any_order: bool = False
+    """Take (2, 1) for (1, 2)."""
+    round_to_gold: bool = False
+    """Take 3.14159 for 3.14: round to the decimals that the gold answer gives."""
+
+
 class RewardSettings(Settings):
     """Weights of the reward's parts. R1-Zero: accuracy + format with the same weight."""
 
