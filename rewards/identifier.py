@@ -12,9 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, cast
 
-LATIN_LANGUAGES = frozenset(
-    "cs da de en es et fi fr hr hu id it lt lv nl no pl pt ro sk sl sv tr vi".split()
-)
+_LANGUAGES = "cs da de en es et fi fr hr hu id it lt lv nl no pl pt ro sk sl sv tr vi"
+LATIN_LANGUAGES = frozenset(_LANGUAGES.split())
 """The candidates; a text in another language goes to its nearest relative here."""
 
 

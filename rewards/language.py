@@ -24,7 +24,7 @@ SCRIPTS_OF: dict[str, tuple[Script, ...]] = {
     "el": ("greek",),
     "he": ("hebrew",),
     "hi": ("devanagari",),
-    **{language: ("latin",) for language in sorted(LATIN_LANGUAGES)},
+    **dict.fromkeys(sorted(LATIN_LANGUAGES), ("latin",)),
 }
 """The possible targets. Han belongs to Japanese in sentences with kana, to Chinese elsewhere."""
 

@@ -27,7 +27,7 @@ class Exchange:
 
 
 class HelpfulnessModel(Protocol):
-    """Trained on pairs of summaries: only differences of its values on one prompt mean something."""
+    """Trained on pairs of summaries: only differences of its values for one prompt mean much."""
 
     def rate_summaries(self, exchanges: Sequence[Exchange]) -> Sequence[float]:
         """One value per exchange, higher for more helpful; each response is a final summary."""

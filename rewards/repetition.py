@@ -7,7 +7,9 @@ import re
 # Scripts without spaces count by the character, everything else by the word; long "words" are
 # cut, so that a repeated syllable ("hahaha...") is a repetition too. Punctuation counts: the text
 # "1+1+1+1" says something else than "1 1 1 1".
-UNSEGMENTED = "\u0e00-\u0e7f\u3005-\u3007\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+UNSEGMENTED = (
+    "\u0e00-\u0e7f\u3005-\u3007\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
 TOKEN = re.compile(rf"[{UNSEGMENTED}]|[^\W{UNSEGMENTED}]{{1,16}}+|[^\w\s]")
 
 
