@@ -96,7 +96,7 @@ class Gsm8kData(Settings):
 class LanguageSettings(Settings):
     """The language-consistency reward of the R1 stages."""
 
-    max_stripped_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.6
+    max_stripped_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.8
     """Part of the reasoning, by words, that may be formulas and code; beyond it the reward falls,
     to 0 where there is nothing else."""
 

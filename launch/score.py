@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -88,6 +89,9 @@ def score_file(kind: str, path: Path, out: Path | None, *, strict: bool, workers
     except BadLine:
         print("stopped at the first bad line (--strict)", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # whoever reads standard output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except BrokenProcessPool as error:
         raise UserError(
             f"{path}: a worker process died (out of memory?); lower --workers"

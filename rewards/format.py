@@ -1,10 +1,12 @@
 """The format reward: one block of thinking, then one answer, and nothing else.
 
-Tags are found by a linear scan; no regular expression can backtrack on hostile output.
+No regular expression here can match in more than one way, so that none backtracks on hostile
+output.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +15,7 @@ from rl.records import FinishReason
 
 THINK, END_THINK, ANSWER, END_ANSWER = "<think>", "</think>", "<answer>", "</answer>"
 TAGS = (THINK, END_THINK, ANSWER, END_ANSWER)
+TAG = re.compile("</?(?:think|answer)>")
 
 Form = Literal["answer_tags", "think_tags", "soft"]
 """answer_tags: <think>content</think><answer>content</answer>, R1-Zero's template.
@@ -29,6 +32,10 @@ END_TOKENS = (
     "</s>",
 )
 """What the common tokenizers print for the end of a text or turn."""
+# Read from the end backwards, the run that a text ends in is matched from one place only.
+BACKWARDS_END = re.compile(
+    rf"(?:\s++|{'|'.join(re.escape(token[::-1]) for token in END_TOKENS)})*+"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +48,9 @@ class Tag:
 
 
 def scan_tags(text: str) -> Iterator[Tag]:
-    """All tags from left to right. Every tag starts with "<", so each is looked at once."""
-    start = text.find("<")
-    while start != -1:
-        for name in TAGS:
-            if text.startswith(name, start):
-                yield Tag(name, start, start + len(name))
-                break
-        start = text.find("<", start + 1)
+    """All tags from left to right, in linear time: every place is looked at once."""
+    for match in TAG.finditer(text):
+        yield Tag(match[0], match.start(), match.end())
 
 
 def opens_thinking(prompt_text: str) -> bool:
@@ -59,14 +61,9 @@ def opens_thinking(prompt_text: str) -> bool:
 
 def strip_end_tokens(text: str) -> str:
     """The text without the end tokens, and the white space among them, that it ends in."""
-    text = text.rstrip()
-    end = len(text)
-    # Moves an index instead of cutting the text, which would copy it once for every token.
-    while token := next((each for each in END_TOKENS if text.endswith(each, 0, end)), None):
-        end -= len(token)
-        while end and text[end - 1].isspace():
-            end -= 1
-    return text[:end]
+    end_run = BACKWARDS_END.match(text[::-1])
+    assert end_run is not None  # it matches the empty text, too
+    return text[: len(text) - end_run.end()]
 
 
 def thinking_part(text: str) -> str:
@@ -125,16 +122,13 @@ def _filled_think(text: str, tags: Sequence[Tag]) -> bool:
 
 def _soft(text: str) -> float:
     """A tag is in order when all occurrences of the tags before it in TAGS stand before it, and
-    all of those after it stand after it."""
-    places: dict[str, list[int]] = {name: [] for name in TAGS}
-    for tag in scan_tags(text):
-        places[tag.name].append(tag.start)
+    all of those after it stand after it. Without any, the first is at -1 and so is the last."""
+    first = [text.find(tag) for tag in TAGS]
+    last = [text.rfind(tag) for tag in TAGS]
     good = 0
-    for rank, name in enumerate(TAGS):
-        if len(places[name]) != 1:
-            continue
-        place = places[name][0]
-        before = all(places[each][-1] < place for each in TAGS[:rank] if places[each])
-        after = all(place < places[each][0] for each in TAGS[rank + 1 :] if places[each])
-        good += before and after
+    for rank, place in enumerate(first):
+        once = place == last[rank] != -1
+        before = all(each < place for each in last[:rank])
+        after = all(each > place for each in first[rank + 1 :] if each != -1)
+        good += once and before and after
     return good / len(TAGS)

@@ -83,7 +83,7 @@ class WordCount:
     """The words of a text.
 
     count_words("我们 use the formula $x_1 = \\frac{1}{2}$", latin_letters=False) ==
-    WordCount(readable="我们 use the formula  \\n", words={"latin": 3, "han": 1.33}, hidden=1.0)
+    WordCount(readable="我们 use the formula  \\n", words={"latin": 3, "han": 1.25}, hidden=1.0)
     """
 
     readable: str
