@@ -105,7 +105,7 @@ def _latin_part(text: str, target: str) -> float:
 
 
 def _is_target(words: Sequence[str], target: str) -> bool:
-    probabilities = identify(words[:20])
+    probabilities = identify(words[:12])
     return probabilities.get(target, 0.0) >= max(probabilities.values(), default=0.0)
 
 

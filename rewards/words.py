@@ -41,9 +41,16 @@ RANGES: dict[Script, str] = {
     "hebrew": "\u05b0-\u05ea\ufb1d-\ufb4f",
     "devanagari": "\u0900-\u0963\u0971-\u097f",
 }
-RUNS = {script: re.compile(f"[{ranges}]+") for script, ranges in RANGES.items()}
-RUNS["greek"] = re.compile(f"[{RANGES['greek']}]{{2,}}+")  # one Greek letter is a symbol
-RUNS["other"] = re.compile(rf"[^\W\d_{LATIN}{''.join(RANGES.values())}]{{2,}}+")
+CLASSES: dict[Script, str] = {
+    **{script: f"[{ranges}]" for script, ranges in RANGES.items()},
+    "other": rf"[^\W\d_{LATIN}{''.join(RANGES.values())}]",
+}
+LETTER = {script: re.compile(letter) for script, letter in CLASSES.items()}
+# One Greek letter, or one of a script that is not named here, is a symbol.
+RUNS = {
+    script: re.compile(letter + ("{2,}+" if script in ("greek", "other") else "++"))
+    for script, letter in CLASSES.items()
+}
 
 LATIN_RUN = re.compile(f"[{LATIN}]+")
 TOKEN = re.compile(rf"[{LATIN}\d_]++(?:['’-][{LATIN}\d_]++)*+")
@@ -106,9 +113,10 @@ def count_words(text: str, latin_letters: bool) -> WordCount:
     readable = " ".join(parts[::2]) + "\n" + _language_inside("\n".join(parts[1::2]))
     words, letters = _latin_words(readable, latin_letters)
     counts: dict[Script, float] = {"latin": words}
-    if not readable.isascii():
-        for script, runs in RUNS.items():
-            found = runs.findall(readable)
+    letters_used = "".join(set(readable))
+    for script, letter in LETTER.items():
+        if letter.search(letters_used):
+            found = RUNS[script].findall(readable)
             counts[script] = sum(map(len, found)) / HAN_PER_WORD if script == "han" else len(found)
     hidden = sum(map(len, LATIN_RUN.findall(text))) - letters
     return WordCount(

@@ -310,8 +310,11 @@ def test_time_is_linear_on_a_megabyte(unit: str) -> None:
     """Quadratic time would be minutes; the limit leaves room for a busy machine."""
     text = unit * (1_000_000 // len(unit))
     language_share("", "en", CAP)
-    for target in ("en", "ja"):
-        for hostile in (text, "x $ \\[ ``` " + text, text[:-5] + "`$\\]}"):
-            start = time.process_time()
-            language_share(hostile, target, CAP)
-            assert time.process_time() - start < 0.5
+    for hostile, target in (
+        (text, "en"),
+        ("x $ \\[ ``` " + text, "ja"),
+        (text[:-5] + "`$\\]}", "zh"),
+    ):
+        start = time.process_time()
+        language_share(hostile, target, CAP)
+        assert time.process_time() - start < 0.5
