@@ -19,6 +19,11 @@ The same command on the same run folder continues where it stopped. All settings
 meaning, are in configs/schema.py; groups and their options are the folders of configs/."""
 
 _SCORE_EPILOG = """kinds, and the fields a row needs (further fields are kept as they are):
+  math       prediction, gold, is_answer: true when the prediction is the answer alone, false for
+             a whole completion
+  code       code, tests: [{"stdin", "stdout"}], or [{"args", "kwargs", "expected"}] with
+             entry_point, or ["assert ..."]; optional: language (python, c or cpp), time_limit_s
+             and memory_limit_mb of a test, compare (tokens, exact or float:1e-6)
   format     completion, prompt_suffix: what the prompt ends in, "<think>" when it opens the
              thinking, else ""; optional: form (answer_tags, think_tags or soft; answer_tags
              without) and finish_reason (stop or length; stop without)
@@ -111,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_SCORE_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    score.add_argument("kind", metavar="KIND", help="what to score: format or language")
+    score.add_argument("kind", metavar="KIND", help="math, code, format or language")
     score.add_argument("file", type=Path, metavar="FILE", help="a file of JSON lines")
     score.add_argument("--out", type=Path, metavar="FILE", help="where to; without: to stdout")
     score.add_argument("--strict", action="store_true", help="stop at the first bad line")

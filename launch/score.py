@@ -5,27 +5,28 @@ Rows are read, judged and written one after the other; memory does not grow with
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from configs.errors import UserError
-from launch.score_kinds import KINDS, FieldError, Judge
+from launch.score_kinds import KINDS, Judge
 
 BATCH_LINES = 64
 """Lines per worker between two writes."""
@@ -75,8 +76,12 @@ def score_file(kind: str, path: Path, out: Path | None, *, strict: bool, workers
     tallies: dict[str, Tally] = {}
     bad_lines = 0
     try:
-        with _writer(out) as target, _progress(path, out) as advance:
-            for scored in _score(kind, _lines(path), workers):
+        with (
+            _writer(out) as target,
+            closing(_score(kind, _lines(path), workers)) as results,
+            _progress(path, out) as advance,
+        ):
+            for scored in results:
                 advance(len(scored.line.text))
                 if not scored.problem:
                     _count(tallies, scored)
@@ -100,35 +105,35 @@ def score_file(kind: str, path: Path, out: Path | None, *, strict: bool, workers
     return 1 if bad_lines else 0
 
 
-def score_line(kind: str, line: Line) -> Scored:
-    """Judge one line, in whichever process this is called."""
-    judge = _judge(kind)
+def score_line(judge: Judge, line: Line) -> Scored:
+    """Read, judge and write one line."""
     start = time.perf_counter()
     try:
-        row = json.loads(line.text)
-    except (ValueError, RecursionError) as error:  # syntax, encoding, huge numbers, depth
-        return Scored(line, problem=f"not JSON: {error}")
-    if not isinstance(row, dict):
-        return Scored(line, problem="not a JSON object")
-    try:
+        row = _read_row(line.text)
         verdict = judge(row)
-    except FieldError as error:
+        row = {name: value for name, value in row.items() if name not in RESULT_FIELDS}
+        row |= {"outcome": verdict.outcome, "reward": verdict.reward}
+        row["seconds"] = round(time.perf_counter() - start, 6)
+        row |= {"extracted": verdict.extracted} if verdict.extracted is not None else {}
+        row |= {"detail": verdict.detail} if verdict.detail is not None else {}
+        text = json.dumps(row, ensure_ascii=False)
+    except UserError as error:
         return Scored(line, problem=str(error))
-    row = {name: value for name, value in row.items() if name not in RESULT_FIELDS}
-    row |= {"outcome": verdict.outcome, "reward": verdict.reward}
-    row["seconds"] = round(time.perf_counter() - start, 6)
-    for name, value in (("extracted", verdict.extracted), ("detail", verdict.detail)):
-        if value is not None:
-            row[name] = value
+    except RecursionError:
+        return Scored(line, problem="nested too deeply to be read or written")
     # A lone surrogate has no UTF-8; backslashreplace writes it the way JSON escapes it.
-    text = json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace")
-    return Scored(line, text + b"\n", verdict.outcome, verdict.reward)
+    data = text.encode("utf-8", "backslashreplace") + b"\n"
+    return Scored(line, data, verdict.outcome, verdict.reward)
 
 
-@cache
-def _judge(kind: str) -> Judge:
-    """The judge of this process."""
-    return KINDS[kind]()
+def _read_row(text: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(text)
+    except ValueError as error:  # syntax, encoding, or a number of thousands of digits
+        raise UserError(f"not JSON: {error}") from error
+    if not isinstance(row, dict):
+        raise UserError("not a JSON object")
+    return row
 
 
 def _check(kind: str, path: Path, out: Path | None, workers: int) -> None:
@@ -138,6 +143,8 @@ def _check(kind: str, path: Path, out: Path | None, workers: int) -> None:
         raise UserError(f"--workers {workers}: must be at least 1")
     if not path.is_file():
         raise UserError(f"{path}: no such file; name a file of JSON lines")
+    if not os.access(path, os.R_OK):
+        raise UserError(f"{path}: may not be read; change its permissions or name another file")
     if out is not None and out.is_dir():
         raise UserError(f"--out {out}: is a folder; name a file")
     if out is not None and not out.parent.is_dir():
@@ -154,15 +161,44 @@ def _lines(path: Path) -> Iterator[Line]:
                 yield Line(number, text)
 
 
-def _score(kind: str, lines: Iterator[Line], workers: int) -> Iterator[Scored]:
-    """The lines judged, in order, in this process or in several others."""
-    if workers == 1:
-        yield from map(partial(score_line, kind), lines)
+def _score(kind: str, lines: Iterator[Line], workers: int) -> Generator[Scored]:
+    """The lines judged, in order: one by one here, in threads around one judge, or in processes
+    with a judge each."""
+    open_judge, shared = KINDS[kind].open_judge, KINDS[kind].shared
+    if workers > 1 and not shared:
+        # spawn: a fork would copy the locks of the thread that draws the progress bar.
+        spawn = get_context("spawn")
+        with ProcessPoolExecutor(workers, spawn, _open_judge_here, (kind,)) as pool:
+            for batch in _batches(lines, workers):
+                yield from pool.map(_score_line_here, batch, chunksize=8)
         return
-    # spawn: a fork would copy the locks of the thread that draws the progress bar.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        while batch := list(islice(lines, BATCH_LINES * workers)):
-            yield from pool.map(partial(score_line, kind), batch, chunksize=8)
+    with open_judge(workers) as judge:
+        if workers == 1:
+            yield from map(partial(score_line, judge), lines)
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            for batch in _batches(lines, workers):
+                yield from pool.map(partial(score_line, judge), batch)
+
+
+def _batches(lines: Iterator[Line], workers: int) -> Iterator[list[Line]]:
+    while batch := list(islice(lines, BATCH_LINES * workers)):
+        yield batch
+
+
+_judge_here: Judge
+"""The judge of a worker process."""
+
+
+def _open_judge_here(kind: str) -> None:
+    global _judge_here
+    stack = ExitStack()
+    _judge_here = stack.enter_context(KINDS[kind].open_judge(1))
+    atexit.register(stack.close)
+
+
+def _score_line_here(line: Line) -> Scored:
+    return score_line(_judge_here, line)
 
 
 @contextmanager

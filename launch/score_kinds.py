@@ -1,17 +1,20 @@
 """What `launch score` can score: for each kind, the fields a row needs and how it is judged.
 
-A kind is a function that prepares a judge, so that what a kind needs (a model file, a sandbox) is
-loaded once in every worker, and only when it is asked for.
+A kind opens a judge, which may own processes (a sandbox, Math-Verify) and ends them on leaving.
+What it needs is imported there, so that no kind pays for another.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
-Row = Mapping[str, object]
+from configs.errors import UserError
+
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,42 +32,22 @@ class Verdict:
 
 
 Judge = Callable[[Row], Verdict]
+"""Raises UserError, "field: what is wrong with it", for a row that it cannot judge."""
 
 
-class FieldError(ValueError):
-    """A field of a row that cannot be used: "completion: missing; expected text"."""
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How to get a judge of one kind."""
+
+    open_judge: Callable[[int], AbstractContextManager[Judge]]
+    """Given the number of workers."""
+    shared: bool = False
+    """One judge does the work of all workers and is called from as many threads; otherwise each
+    worker is a process with its own."""
 
 
-def text_field(row: Row, name: str, default: str | None = None) -> str:
-    """A field that holds text. Raises FieldError when it is missing or something else."""
-    value = row.get(name, default)
-    if not isinstance(value, str):
-        raise _unusable(row, name, "text")
-    return value
-
-
-def bool_field(row: Row, name: str) -> bool:
-    """A field that holds true or false. Raises FieldError when it is missing or something else."""
-    value = row.get(name)
-    if not isinstance(value, bool):
-        raise _unusable(row, name, "true or false")
-    return value
-
-
-def _unusable(row: Row, name: str, wanted: str) -> FieldError:
-    got = f"{json.dumps(row[name])[:40]} is not {wanted}" if name in row else f"missing; {wanted}"
-    return FieldError(f"{name}: {got}")
-
-
-def choice_field(row: Row, name: str, choices: tuple[str, ...], default: str | None = None) -> str:
-    """A text field with few legal values. Raises FieldError for any other."""
-    value = text_field(row, name, default)
-    if value not in choices:
-        raise FieldError(f"{name}: unknown {value[:40]!r}; choose from: {', '.join(choices)}")
-    return value
-
-
-def format_judge() -> Judge:
+@contextmanager
+def open_format_judge(workers: int) -> Iterator[Judge]:
     """completion, prompt_suffix; form and finish_reason when they are not the defaults."""
     from rewards.format import Form, format_reward
     from rl.records import FinishReason
@@ -79,10 +62,11 @@ def format_judge() -> Judge:
         outcome = {0.0: "malformed", 1.0: "well_formed"}.get(reward, "partly_formed")
         return Verdict(outcome, reward)
 
-    return judge
+    yield judge
 
 
-def language_judge() -> Judge:
+@contextmanager
+def open_language_judge(workers: int) -> Iterator[Judge]:
     """completion, target. Scores the thinking; the whole text when there are no think tags."""
     from configs.schema import LanguageSettings
     from rewards.format import thinking_part
@@ -102,7 +86,90 @@ def language_judge() -> Judge:
         outcome = "too_few_words" if result.share is None else "scored"
         return Verdict(outcome, result.share, detail=detail)
 
-    return judge
+    yield judge
 
 
-KINDS: dict[str, Callable[[], Judge]] = {"format": format_judge, "language": language_judge}
+@contextmanager
+def open_math_judge(workers: int) -> Iterator[Judge]:
+    """prediction, gold, is_answer."""
+    from rewards.math import MathChecker
+    from rl.records import Outcome
+
+    rewards = {
+        Outcome.CORRECT: 1.0,
+        Outcome.WRONG: 0.0,
+        Outcome.NO_ANSWER: 0.0,
+        Outcome.TIMEOUT: 0.0,
+        Outcome.UNPARSEABLE_GOLD: None,
+        Outcome.CHECKER_ERROR: None,
+    }
+    with MathChecker() as checker:
+
+        def judge(row: Row) -> Verdict:
+            found = checker.check(
+                text_field(row, "prediction"),
+                text_field(row, "gold"),
+                is_answer=bool_field(row, "is_answer"),
+            )
+            reward = rewards[found.outcome]
+            return Verdict(found.outcome, reward, found.extracted, found.detail or None)
+
+        yield judge
+
+
+@contextmanager
+def open_code_judge(workers: int) -> Iterator[Judge]:
+    """code, tests; language, entry_point, limits and compare when they are not the defaults."""
+    from configs.schema import CodeSettings, SandboxSettings
+    from rewards.code.backend import open_sandbox
+    from rewards.code.judge import CodeJudge
+    from rewards.code.tasks import read_task
+
+    settings = CodeSettings(sandbox=SandboxSettings(workers=workers))
+    with open_sandbox(settings) as sandbox:
+        checker = CodeJudge(sandbox, settings)
+
+        def judge(row: Row) -> Verdict:
+            found = checker.check(read_task(row, settings))
+            reward = found.reward(all_or_nothing=settings.all_or_nothing)
+            return Verdict(found.verdict, reward, detail=found.detail or None)
+
+        yield judge
+
+
+KINDS = {
+    "math": Kind(open_math_judge),
+    "code": Kind(open_code_judge, shared=True),
+    "format": Kind(open_format_judge),
+    "language": Kind(open_language_judge),
+}
+
+
+def text_field(row: Row, name: str, default: str | None = None) -> str:
+    """A field that holds text. Raises UserError when it is missing or something else."""
+    value = row.get(name, default)
+    if not isinstance(value, str):
+        raise _unusable(row, name, "text")
+    return value
+
+
+def bool_field(row: Row, name: str) -> bool:
+    """A field that holds true or false. Raises UserError when it is missing or something else."""
+    value = row.get(name)
+    if not isinstance(value, bool):
+        raise _unusable(row, name, "true or false")
+    return value
+
+
+def choice_field(row: Row, name: str, choices: tuple[str, ...], default: str | None = None) -> str:
+    """A text field with few legal values. Raises UserError for any other."""
+    value = text_field(row, name, default)
+    if value not in choices:
+        raise UserError(f"{name}: unknown {value[:40]!r}; choose from: {', '.join(choices)}")
+    return value
+
+
+def _unusable(row: Row, name: str, wanted: str) -> UserError:
+    if name not in row:
+        return UserError(f"{name}: missing; {wanted} is needed")
+    return UserError(f"{name}: {json.dumps(row[name])[:40]} is not {wanted}")

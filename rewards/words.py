@@ -45,9 +45,11 @@ CLASSES: dict[Script, str] = {
     **{script: f"[{ranges}]" for script, ranges in RANGES.items()},
     "other": rf"[^\W\d_{LATIN}{''.join(RANGES.values())}]",
 }
-LETTER = {script: re.compile(letter) for script, letter in CLASSES.items()}
+LETTER: dict[Script, re.Pattern[str]] = {
+    script: re.compile(letter) for script, letter in CLASSES.items()
+}
 # One Greek letter, or one of a script that is not named here, is a symbol.
-RUNS = {
+RUNS: dict[Script, re.Pattern[str]] = {
     script: re.compile(letter + ("{2,}+" if script in ("greek", "other") else "++"))
     for script, letter in CLASSES.items()
 }

@@ -98,7 +98,7 @@ BAD_LINES = [
     ("nonsense", "not JSON"),
     ('{"completion": "a", ', "not JSON"),
     ("[1, 2]", "not a JSON object"),
-    ("[" * 100_000, "not JSON"),
+    ("[" * 100_000, "nested too deeply"),
     ('{"a": ' + "9" * 5000 + "}", "not JSON"),
     ({"completion": "text"}, "target: missing"),
     ({"target": "en"}, "completion: missing"),
@@ -146,7 +146,7 @@ def test_strict_stops_at_the_first_bad_line(tmp_path: Path, capfd: Any, kind: st
 def test_mistakes_in_the_command_are_one_line(tmp_path: Path, capfd: Any) -> None:
     source = str(write(tmp_path / "in.jsonl", GOOD))
     for arguments, expected in [
-        (["poetry", source], "unknown kind 'poetry'; choose from: format"),
+        (["poetry", source], "unknown kind 'poetry'; choose from: math, code, format, language"),
         (["format", f"{tmp_path}/none.jsonl"], "none.jsonl: no such file"),
         (["format", str(tmp_path)], "no such file"),
         (["format", source, "--out", source], "is the file to score"),
