@@ -113,6 +113,29 @@ class MathSettings(Settings):
     """Take 3.14159 for 3.14: round to the decimals that the gold answer gives."""
 
 
+class LanguageSettings(Settings):
+    """The language-consistency reward of the R1 stages."""
+
+    max_stripped_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.8
+    """Part of the reasoning, by words, that may be formulas and code; beyond it the reward falls,
+    to 0 where there is nothing else."""
+
+
+class RepetitionSettings(Settings):
+    """The n-gram repetition penalty."""
+
+    ngram: Positive = 20
+    """Words, or Chinese characters, that have to come again together to count."""
+
+
+class OverlongSettings(Settings):
+    """DAPO's soft penalty in front of the length cap."""
+
+    cache_tokens: Positive = 4096
+    """Length of the slope from 0 to -1 before the cap, in tokens; DAPO's value at a cap of
+    20480."""
+
+
 class RewardSettings(Settings):
     """Weights of the reward's parts. R1-Zero: accuracy + format with the same weight."""
 

@@ -18,6 +18,27 @@ _RUN_EXAMPLES = """examples:
 The same command on the same run folder continues where it stopped. All settings, with their
 meaning, are in configs/schema.py; groups and their options are the folders of configs/."""
 
+_SCORE_EPILOG = """kinds, and the fields a row needs (further fields are kept as they are):
+  math       prediction, gold, is_answer: true when the prediction is the answer alone, false for
+             a whole completion
+  code       code, tests: [{"stdin", "stdout"}], or [{"args", "kwargs", "expected"}] with
+             entry_point, or ["assert ..."]; optional: language (python, c or cpp), time_limit_s
+             and memory_limit_mb of a test, compare (tokens, exact or float:1e-6)
+  format     completion, prompt_suffix: what the prompt ends in, "<think>" when it opens the
+             thinking, else ""; optional: form (answer_tags, think_tags or soft; answer_tags
+             without) and finish_reason (stop or length; stop without)
+  language   completion, target: en, zh, ...
+
+Each row comes back with outcome, reward (null: no verdict) and seconds, and with extracted and
+detail where there are any. Rows go to standard output in the order of the file, or to --out, which
+is replaced only when everything is done; the summary and the progress bar go to standard error.
+Bad lines are named there and left out. Exit code: 0; 1 when there were bad lines; 2 a mistake in
+the command.
+
+examples:
+  launch score language completions.jsonl --out scored.jsonl
+  launch score format completions.jsonl | jq .reward"""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0 done, 2 a mistake of the user's (one line on stderr), 130 interrupted."""
@@ -88,6 +109,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("--trl", action="store_true", help="measure TRL beside it, if installed")
     bench.set_defaults(command=_bench)
+
+    score = commands.add_parser(
+        "score",
+        help="score the completions in a file",
+        description="Score the completions in a file of JSON lines.",
+        epilog=_SCORE_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    score.add_argument("kind", metavar="KIND", help="math, code, format or language")
+    score.add_argument("file", type=Path, metavar="FILE", help="a file of JSON lines")
+    score.add_argument("--out", type=Path, metavar="FILE", help="where to; without: to stdout")
+    score.add_argument("--strict", action="store_true", help="stop at the first bad line")
+    score.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes to score in; 1 without"
+    )
+    score.set_defaults(command=_score)
     return parser
 
 
@@ -133,6 +170,14 @@ def _bench(options: argparse.Namespace) -> int:
     from launch.bench import bench
 
     return bench(options.models or known, data_path=options.data, with_trl=options.trl)
+
+
+def _score(options: argparse.Namespace) -> int:
+    from launch.score import score_file
+
+    return score_file(
+        options.kind, options.file, options.out, strict=options.strict, workers=options.workers
+    )
 
 
 def as_overrides(words: list[str]) -> list[str]:
