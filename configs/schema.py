@@ -93,6 +93,16 @@ class Gsm8kData(Settings):
     """Longer prompts are left out, counted and reported."""
 
 
+class SandboxSettings(Settings):
+    """Where programs written by the model run."""
+
+    workers: Positive = 2
+    """Programs that run at the same time; one core each."""
+    tier: Literal["auto", "namespaces", "landlock", "none"] = "auto"
+    """Kind of isolation. auto: the strongest that works here, and an error when none does. none:
+    programs are NOT isolated; for machines where nothing can be lost."""
+
+
 class RewardSettings(Settings):
     """Weights of the reward's parts. R1-Zero: accuracy + format with the same weight."""
 
