@@ -1,0 +1,105 @@
+"""Running the jobs of one check, and keeping count."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from rewards.code.verdicts import CodeVerdictKind
+from rewards.sandbox.jobs import Job, RunResult, RunStatus, Sandbox
+
+LIMIT_KINDS = {
+    RunStatus.TIME_LIMIT: CodeVerdictKind.TIME_LIMIT,
+    RunStatus.MEMORY_LIMIT: CodeVerdictKind.MEMORY_LIMIT,
+    RunStatus.OUTPUT_LIMIT: CodeVerdictKind.OUTPUT_LIMIT,
+}
+
+
+class OutOfTime(Exception):
+    """The check used up the time of the whole problem."""
+
+
+class SandboxFailed(Exception):
+    """A job ended as a sandbox error twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a test did not pass."""
+
+    kind: CodeVerdictKind
+    detail: str
+
+
+def failure_of(result: RunResult) -> Failure | None:
+    """What is wrong with a run, whatever it printed; None when it ended well."""
+    if result.status is RunStatus.COMPILE_ERROR:
+        return Failure(CodeVerdictKind.COMPILE_ERROR, _first_line(result.stderr) or result.detail)
+    if result.status in LIMIT_KINDS:
+        return Failure(LIMIT_KINDS[result.status], result.detail)
+    if result.exit_code != 0:
+        detail = f"exit code {result.exit_code}"
+        last = _last_line(result.stderr)
+        return Failure(CodeVerdictKind.RUNTIME_ERROR, f"{detail}: {last}" if last else detail)
+    return None
+
+
+def _first_line(output: bytes) -> str:
+    return output[:2000].decode(errors="replace").strip().partition("\n")[0][:300]
+
+
+def _last_line(output: bytes) -> str:
+    return output[-2000:].decode(errors="replace").strip().rpartition("\n")[2][:300]
+
+
+class Progress:
+    """The count of one check while it goes on."""
+
+    def __init__(self, total: int, *, all_or_nothing: bool) -> None:
+        self.total = total
+        self.passed = 0
+        self.failure: Failure | None = None
+        """The first one."""
+        self._all_or_nothing = all_or_nothing
+        self._rejected = False
+
+    @property
+    def decided(self) -> bool:
+        """Whether further tests cannot change the reward."""
+        return self._rejected or (self._all_or_nothing and self.failure is not None)
+
+    def record(self, failure: Failure | None, number: int) -> None:
+        """The result of test `number` (from 1); None: it passed."""
+        if failure is None:
+            self.passed += 1
+        elif self.failure is None:
+            self.failure = Failure(failure.kind, f"test {number}: {failure.detail}")
+
+    def reject(self, failure: Failure) -> None:
+        """The program as a whole fails, whatever tests it passed."""
+        self.passed = 0
+        self.failure = failure
+        self._rejected = True
+
+
+class JobRunner:
+    """Runs jobs while the problem's time lasts. A sandbox error is tried once more."""
+
+    def __init__(self, sandbox: Sandbox, time_s: float) -> None:
+        self._sandbox = sandbox
+        self._deadline = time.monotonic() + time_s
+
+    def run(self, job: Job) -> RunResult:
+        """The result, never a sandbox error. Raises OutOfTime and SandboxFailed."""
+        for _ in range(2):
+            left_s = self._deadline - time.monotonic()
+            if left_s <= 0:
+                raise OutOfTime
+            cut = left_s < job.limits.time_s
+            limits = replace(job.limits, time_s=min(left_s, job.limits.time_s))
+            result = self._sandbox.run(replace(job, limits=limits))
+            if result.status is RunStatus.TIME_LIMIT and cut:
+                raise OutOfTime
+            if result.status is not RunStatus.SANDBOX_ERROR:
+                return result
+        raise SandboxFailed(result.detail)
