@@ -108,6 +108,8 @@ class CodeSettings(Settings):
 
     backend: Literal["local", "remote"] = "local"
     """local: the sandbox of this machine; remote: a server with SandboxFusion's /run_code."""
+    sandbox: SandboxSettings = SandboxSettings()
+    """Of this machine."""
     url: str = ""
     """Of the remote server, such as http://10.0.0.5:8080; `launch sandbox serve` starts one."""
     token_file: str = ""
@@ -124,7 +126,7 @@ class CodeSettings(Settings):
     output_limit_bytes: Positive = 1 << 20
     """A program that prints more is stopped."""
     problem_time_limit_s: Annotated[float, Field(gt=0.0)] = 120.0
-    """Wall-clock seconds for all tests of a task together."""
+    """Seconds that the runs of all tests of a task may take together."""
 
 
 class RewardSettings(Settings):

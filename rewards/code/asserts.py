@@ -147,5 +147,3 @@ def _number(node: ast.expr) -> float:
     if type(value) not in (int, float):
         raise NotACall("not a number")
     return float(value)
-
-

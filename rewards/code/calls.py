@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rewards.code.codec import MAX_CHARACTERS, Malformed, encode, parse, quoted
-from rewards.code.running import LIMIT_KINDS, Failure, JobRunner, Progress, failure_of
+from rewards.code.running import (
+    LIMIT_KINDS,
+    SYNTAX_ERRORS,
+    Failure,
+    JobRunner,
+    Progress,
+    failure_of,
+)
 from rewards.code.tasks import Call, CallTest, CodeTask
 from rewards.code.values import read_value, shown
 from rewards.code.verdicts import CodeVerdictKind
@@ -56,6 +63,8 @@ class Reply:
             return None
         if self.kind == "unsupported":
             return Failure(CodeVerdictKind.WRONG_ANSWER, f"returned {self.text}")
+        if self.kind == "load" and self.text.startswith(SYNTAX_ERRORS):
+            return Failure(CodeVerdictKind.COMPILE_ERROR, self.text)
         if self.text.startswith("MemoryError"):
             return Failure(CodeVerdictKind.MEMORY_LIMIT, self.text)
         return Failure(CodeVerdictKind.RUNTIME_ERROR, self.text)
@@ -66,9 +75,7 @@ def call_job(source: str, calls: Sequence[Call], limits: Limits) -> Job:
     lines = [f'{{"source":{quoted(source)}}}']
     for call in calls:
         args, kwargs = encode(list(call.args)), encode(dict(call.kwargs))
-        lines.append(
-            f'{{"function":{quoted(call.function)},"args":{args},"kwargs":{kwargs}}}'
-        )
+        lines.append(f'{{"function":{quoted(call.function)},"args":{args},"kwargs":{kwargs}}}')
     limits = Limits(limits.time_s, limits.memory_mib, REPLY_BYTES)
     return Job(CALL_DRIVER, stdin="\n".join(lines).encode(), limits=limits)
 
@@ -131,10 +138,11 @@ def judge_calls(
         try:
             for answered, reply in enumerate(read_replies(result, len(order)), start=1):
                 number, test = order[answered - 1]
-                if reply.kind == "load":
-                    progress.reject(Failure(CodeVerdictKind.RUNTIME_ERROR, reply.text))
+                failure = _failure(test, reply)
+                if failure is not None and reply.kind == "load":
+                    progress.reject(failure)
                     return
-                progress.record(_failure(test, reply), number)
+                progress.record(failure, number)
                 if progress.decided:
                     return
         except Malformed as error:

@@ -17,7 +17,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-
 MAX_UNKNOWN = 1000
 
 

@@ -34,9 +34,7 @@ class TestsBroke(Exception):
         self.failure = failure
 
 
-def judge_module(
-    runner: JobRunner, task: CodeTask, tests: ModuleTests, progress: Progress
-) -> None:
+def judge_module(runner: JobRunner, task: CodeTask, tests: ModuleTests, progress: Progress) -> None:
     """Run the tests to their end. Raises TaskError when they cannot be run at all."""
     names = free_names(tests.statements)
     answers: dict[str, str] = {}

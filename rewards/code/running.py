@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 
 from rewards.code.verdicts import CodeVerdictKind
@@ -13,6 +12,12 @@ LIMIT_KINDS = {
     RunStatus.MEMORY_LIMIT: CodeVerdictKind.MEMORY_LIMIT,
     RunStatus.OUTPUT_LIMIT: CodeVerdictKind.OUTPUT_LIMIT,
 }
+
+SYNTAX_ERRORS = ("SyntaxError:", "IndentationError:", "TabError:")
+"""Of Python, without a traceback: the program did not start."""
+ATTEMPTS = 2
+SHORTEST_S = 0.01
+"""With less of the problem's time left, no job is started."""
 
 
 class OutOfTime(Exception):
@@ -38,8 +43,10 @@ def failure_of(result: RunResult) -> Failure | None:
     if result.status in LIMIT_KINDS:
         return Failure(LIMIT_KINDS[result.status], result.detail)
     if result.exit_code != 0:
-        detail = f"exit code {result.exit_code}"
         last = _last_line(result.stderr)
+        if last.startswith(SYNTAX_ERRORS) and not result.stderr.startswith(b"Traceback"):
+            return Failure(CodeVerdictKind.COMPILE_ERROR, last)
+        detail = f"exit code {result.exit_code}"
         return Failure(CodeVerdictKind.RUNTIME_ERROR, f"{detail}: {last}" if last else detail)
     return None
 
@@ -83,23 +90,27 @@ class Progress:
 
 
 class JobRunner:
-    """Runs jobs while the problem's time lasts. A sandbox error is tried once more."""
+    """Runs jobs while the problem's time lasts. A sandbox error is tried once more.
+
+    Only the programs' own time counts, not what they wait for a free worker.
+    """
 
     def __init__(self, sandbox: Sandbox, time_s: float) -> None:
         self._sandbox = sandbox
-        self._deadline = time.monotonic() + time_s
+        self._left_s = time_s
 
     def run(self, job: Job) -> RunResult:
         """The result, never a sandbox error. Raises OutOfTime and SandboxFailed."""
-        for _ in range(2):
-            left_s = self._deadline - time.monotonic()
-            if left_s <= 0:
-                raise OutOfTime
-            cut = left_s < job.limits.time_s
-            limits = replace(job.limits, time_s=min(left_s, job.limits.time_s))
+        if self._left_s < SHORTEST_S:
+            raise OutOfTime
+        limits = replace(job.limits, time_s=min(self._left_s, job.limits.time_s))
+        for _ in range(ATTEMPTS):
             result = self._sandbox.run(replace(job, limits=limits))
-            if result.status is RunStatus.TIME_LIMIT and cut:
-                raise OutOfTime
             if result.status is not RunStatus.SANDBOX_ERROR:
-                return result
-        raise SandboxFailed(result.detail)
+                break
+        else:
+            raise SandboxFailed(result.detail)
+        self._left_s -= result.seconds
+        if result.status is RunStatus.TIME_LIMIT and limits.time_s < job.limits.time_s:
+            raise OutOfTime
+        return result
