@@ -1,7 +1,7 @@
 """Calls a program's functions inside the sandbox; sent there as text, behind codec.py.
 
 stdin: {"source": text} on the first line, then one {"function", "args", "kwargs"} per call.
-Replies: one line per call, in order, {"id": i, KIND: content} with KIND
+Replies: one line per call, in order, {"id": i, "ms": since the start, KIND: content} with KIND
     value         what the function returned, as typed JSON
     raised        the exception's type and message
     unsupported   it returned something that typed JSON cannot say
@@ -14,6 +14,7 @@ is never told what to expect, and why the reader refuses whatever is not exactly
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -26,7 +27,8 @@ def main(
     quoted: Callable[[str], str],
 ) -> None:
     """Serve all calls, then end the process at once: no thread of the program writes after it."""
-    write, end = os.write, os._exit
+    write, end, clock = os.write, os._exit, time.monotonic
+    start = clock()
     header, *lines = sys.stdin.buffer.read().decode().strip("\n").split("\n")
     source = parse(header)["source"]
     calls = [
@@ -39,7 +41,8 @@ def main(
     os.close(null)
 
     def reply(number: int, kind: str, content: str) -> None:
-        data = f'{{"id":{number},"{kind}":{content}}}\n'.encode()
+        spent_ms = int(1000 * (clock() - start))
+        data = f'{{"id":{number},"ms":{spent_ms},"{kind}":{content}}}\n'.encode()
         while data:
             data = data[write(replies, data) :]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,11 @@ from rewards.sandbox.jobs import Job, Limits, RunResult, RunStatus
 REPLY_BYTES = 16 << 20
 """Of all replies of one job."""
 
-ReplyKind = Literal["value", "raised", "unsupported", "load"]
-REPLY_KINDS: tuple[ReplyKind, ...] = ("value", "raised", "unsupported", "load")
+REPLY_HEAD = re.compile(
+    r'\{"id":(?P<id>[0-9]{1,6}),"ms":[0-9]{1,9},"(?P<kind>value|raised|unsupported|load)":'
+)
+FAIR_SHARE = 0.95
+"""A call that was stopped after so much of its time limit does not get another try."""
 
 
 def driver_source(name: str) -> str:
@@ -51,9 +55,11 @@ CALL_DRIVER = driver_source("call_driver.py")
 class Reply:
     """What the sandbox says about one call."""
 
-    kind: ReplyKind
+    kind: Literal["value", "raised", "unsupported", "load"]
     text: str
     """Typed JSON for "value", else a message."""
+    spent_ms: int
+    """From the start of the job to this reply, as the program would have it."""
     value: Any = None
     """As `values.read_value` makes it."""
 
@@ -108,17 +114,17 @@ def _read_reply(line: bytes, number: int) -> Reply:
         text = line.decode("ascii")
     except UnicodeDecodeError as error:
         raise Malformed("a reply that is not ASCII") from error
+    head = REPLY_HEAD.match(text)
     data = parse(text)
-    if type(data) is not dict or len(data) != 2 or not text.endswith("}"):
-        raise Malformed("not a reply")
-    for kind in REPLY_KINDS:
-        if text.startswith(head := f'{{"id":{number},"{kind}":'):
-            content = data[kind]
-            if kind == "value":
-                return Reply(kind, text[len(head) : -1], read_value(content))
-            if type(content) is str:
-                return Reply(kind, content)
-    raise Malformed("not a reply to this call")
+    if not head or head["id"] != str(number) or len(data) != 3 or not text.endswith("}"):
+        raise Malformed(f"not a reply to call {number}")
+    kind = head["kind"]
+    if kind == "value":
+        content = text[head.end() : -1]
+        return Reply(kind, content, data["ms"], read_value(data[kind]))
+    if type(data[kind]) is not str:
+        raise Malformed("a message that is no text")
+    return Reply(kind, data[kind], data["ms"])
 
 
 def judge_calls(
@@ -134,10 +140,11 @@ def judge_calls(
     while order and not progress.decided:
         job = call_job(task.code, [test.call for _, test in order], task.limits)
         result = runner.run(job)
-        answered = 0
+        answered = spent_ms = 0
         try:
             for answered, reply in enumerate(read_replies(result, len(order)), start=1):
                 number, test = order[answered - 1]
+                spent_ms = reply.spent_ms
                 failure = _failure(test, reply)
                 if failure is not None and reply.kind == "load":
                     progress.reject(failure)
@@ -148,16 +155,23 @@ def judge_calls(
         except Malformed as error:
             progress.reject(Failure(CodeVerdictKind.WRONG_ANSWER, f"forged replies: {error}"))
             return
-        if answered < len(order) and not (answered and result.status in LIMIT_KINDS):
+        if answered < len(order) and not deserves_another(result, answered, spent_ms, task.limits):
             early = Failure(CodeVerdictKind.RUNTIME_ERROR, "ended without answering")
             progress.record(failure_of(result) or early, order[answered][0])
             answered += 1
         order = order[answered:]
 
 
+def deserves_another(result: RunResult, answered: int, spent_ms: int, limits: Limits) -> bool:
+    """Whether the call after `answered` ones may have failed because of those before it."""
+    if result.status is RunStatus.TIME_LIMIT and spent_ms < 1000 * (1 - FAIR_SHARE) * limits.time_s:
+        return False
+    return answered > 0 and result.status in LIMIT_KINDS
+
+
 def _failure(test: CallTest, reply: Reply) -> Failure | None:
     failure = reply.failure()
     if failure is None and not test.check.holds(reply.value):
-        detail = f"{test.shown_expectation()}, got {shown(reply.text)}"
+        detail = f"{test.expectation}, got {shown(reply.text)}"
         return Failure(CodeVerdictKind.WRONG_ANSWER, detail)
     return failure

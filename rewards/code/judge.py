@@ -88,7 +88,7 @@ def _run_tests(runner: JobRunner, task: CodeTask, progress: Progress, seed: str)
         progress.reject(Failure(CodeVerdictKind.COMPILE_ERROR, "the code is not valid Unicode"))
         return
     if isinstance(task.tests, ModuleTests):
-        judge_module(runner, task, task.tests, progress)
+        judge_module(runner, task, task.tests, progress, seed)
         return
     calls = [test for test in task.tests if isinstance(test, CallTest)]
     if calls:

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import ast
 import builtins
+import random
 from collections.abc import Sequence
 from typing import Any
 
-from rewards.code.calls import call_job, driver_source, read_replies
+from rewards.code.calls import call_job, deserves_another, driver_source, read_replies
 from rewards.code.codec import Malformed, decode, parse, quoted
-from rewards.code.running import LIMIT_KINDS, Failure, JobRunner, Progress, failure_of
+from rewards.code.running import Failure, JobRunner, Progress, failure_of
 from rewards.code.tasks import Call, CodeTask, ModuleTests, TaskError
 from rewards.code.verdicts import CodeVerdictKind
 from rewards.sandbox.jobs import Job, Limits
@@ -34,10 +35,13 @@ class TestsBroke(Exception):
         self.failure = failure
 
 
-def judge_module(runner: JobRunner, task: CodeTask, tests: ModuleTests, progress: Progress) -> None:
+def judge_module(
+    runner: JobRunner, task: CodeTask, tests: ModuleTests, progress: Progress, seed: str
+) -> None:
     """Run the tests to their end. Raises TaskError when they cannot be run at all."""
     names = free_names(tests.statements)
     answers: dict[str, str] = {}
+    shuffle = random.Random(seed)
     for _ in range(MAX_ROUNDS):
         try:
             calls, results = _run_tests(runner, task, tests, names, answers)
@@ -51,6 +55,7 @@ def judge_module(runner: JobRunner, task: CodeTask, tests: ModuleTests, progress
             for number, result in enumerate(results, start=1):
                 progress.record(_failure(result), number)
             return
+        shuffle.shuffle(calls)  # a program cannot answer by position
         failure = _answer(runner, task, calls, answers)
         if failure is not None:
             progress.reject(failure)
@@ -115,10 +120,10 @@ def _answer(
     calls = [_call(text) for text in texts]
     while calls:
         result = runner.run(call_job(task.code, calls, task.limits))
-        answered = 0
+        answered = spent_ms = 0
         try:
             for answered, reply in enumerate(read_replies(result, len(calls)), start=1):
-                text = texts[answered - 1]
+                text, spent_ms = texts[answered - 1], reply.spent_ms
                 if reply.kind == "load" or reply.text.startswith("MemoryError"):
                     return reply.failure()
                 kind = "value" if reply.kind == "value" else "raised"
@@ -126,7 +131,7 @@ def _answer(
                 answers[text] = f'{{"call":{quoted(text)},"{kind}":{content}}}'
         except Malformed as error:
             return Failure(CodeVerdictKind.WRONG_ANSWER, f"forged replies: {error}")
-        if answered < len(calls) and not (answered and result.status in LIMIT_KINDS):
+        if answered < len(calls) and not deserves_another(result, answered, spent_ms, task.limits):
             early = Failure(CodeVerdictKind.RUNTIME_ERROR, "ended without answering")
             return failure_of(result) or early
         calls, texts = calls[answered:], texts[answered:]
