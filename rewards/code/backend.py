@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from configs.errors import UserError
@@ -13,7 +13,7 @@ from rewards.sandbox.pool import SandboxPool
 
 
 @contextmanager
-def open_sandbox(settings: CodeSettings) -> Iterator[Sandbox]:
+def open_sandbox(settings: CodeSettings) -> Generator[Sandbox]:
     """This machine's pool, ended on leaving, or a remote server. Raises UserError."""
     if settings.backend == "local":
         with SandboxPool(settings.sandbox) as pool:

@@ -118,7 +118,7 @@ def _read_reply(line: bytes, number: int) -> Reply:
     data = parse(text)
     if not head or head["id"] != str(number) or len(data) != 3 or not text.endswith("}"):
         raise Malformed(f"not a reply to call {number}")
-    kind = head["kind"]
+    kind: Any = head["kind"]
     if kind == "value":
         content = text[head.end() : -1]
         return Reply(kind, content, data["ms"], read_value(data[kind]))

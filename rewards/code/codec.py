@@ -25,6 +25,8 @@ MAX_CHARACTERS = 4_000_000
 SMALL_INT = 2**63
 
 quoted = json.encoder.encode_basestring_ascii
+kind_of: Callable[[Any], type[Any]] = type
+items_of: Callable[[Any], Iterable[tuple[Any, Any]]] = dict[Any, Any].items
 
 
 class Unsupported(Exception):
@@ -55,13 +57,13 @@ class _Writer:
             raise Unsupported(f"a value of more than {MAX_NODES} parts")
         if depth > MAX_DEPTH:
             raise Unsupported(f"a value nested more than {MAX_DEPTH} deep")
-        kind = type(value)
+        kind = kind_of(value)
         if kind is list:
             self.items(value, depth, "[", "]")
         elif kind is tuple or kind is set or kind is frozenset:
             self.items(value, depth, f'{{"{kind.__name__}":[', "]}")
         elif kind is dict or kind is Counter or kind is OrderedDict or kind is defaultdict:
-            pairs = [list(pair) for pair in dict.items(value)]
+            pairs = [list(pair) for pair in items_of(value)]
             # A pair is not a level of the value: keys and values are one deeper than their dict.
             self.items(pairs, depth - 1, '{"dict":[', "]}")
         else:
@@ -152,7 +154,7 @@ def decode(data: Any, builders: Builders = PYTHON_CONTAINERS, depth: int = 0) ->
     """The value that `encode` was given; `data` comes from `parse`. Raises Malformed."""
     if depth > MAX_DEPTH:
         raise Malformed("too deep")
-    kind = type(data)
+    kind = kind_of(data)
     if data is None or kind is bool or kind is str:
         return data
     if kind is int and -SMALL_INT < data < SMALL_INT:
@@ -162,7 +164,7 @@ def decode(data: Any, builders: Builders = PYTHON_CONTAINERS, depth: int = 0) ->
     if kind is dict and len(data) == 1:
         [(tag, content)] = data.items()
         try:
-            if tag in builders and type(content) is list:
+            if tag in builders and kind_of(content) is list:
                 return _container(tag, content, builders, depth)
             return _decode_scalar(tag, content)
         except (TypeError, ValueError) as error:
@@ -173,15 +175,15 @@ def decode(data: Any, builders: Builders = PYTHON_CONTAINERS, depth: int = 0) ->
 def _container(tag: str, content: list[Any], builders: Builders, depth: int) -> Any:
     if tag != "dict":
         return builders[tag]([decode(item, builders, depth + 1) for item in content])
-    if any(type(pair) is not list or len(pair) != 2 for pair in content):
+    if any(kind_of(pair) is not list or len(pair) != 2 for pair in content):
         raise ValueError("its items are not pairs")
     return builders[tag]([decode(pair, builders, depth) for pair in content])
 
 
 def _decode_scalar(tag: str, content: Any) -> Any:
-    if tag == "complex" and type(content) is list and len(content) == 2:
+    if tag == "complex" and kind_of(content) is list and len(content) == 2:
         return complex(*(_decode_scalar("float", part) for part in content))
-    if type(content) is str:
+    if kind_of(content) is str:
         if tag == "float" and repr(number := float(content)) == content:
             return number
         if tag == "int" and hex(integer := int(content, 16)) == content:

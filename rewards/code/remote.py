@@ -123,7 +123,8 @@ def _result(text: bytes, job: Job) -> RunResult:
 
 
 def _read_answer(answer: dict[str, Any], job: Job) -> RunResult:
-    compiled, ran = answer.get("compile_result"), answer.get("run_result")
+    compiled: Any = answer.get("compile_result")
+    ran: Any = answer.get("run_result")
     if compiled is not None and (compiled["status"] != "Finished" or compiled["return_code"] != 0):
         text = _bytes(compiled, "stderr") or _bytes(compiled, "stdout")
         detail = "" if compiled["status"] == "Finished" else f"compiler: {compiled['status']}"
@@ -147,5 +148,5 @@ def _read_answer(answer: dict[str, Any], job: Job) -> RunResult:
     return RunResult(status, exit_code, stdout, stderr, seconds, detail)
 
 
-def _bytes(result: dict[str, Any], name: str) -> bytes:
+def _bytes(result: Any, name: str) -> bytes:
     return (result.get(name) or "").encode(errors="surrogatepass")

@@ -9,11 +9,10 @@ from __future__ import annotations
 import cmath
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rewards.code.codec import Builders, decode, encode, parse, quoted
+from rewards.code.codec import Builders, decode, encode, kind_of, parse, quoted
 
 HUGE = 2**1000
 """Integers beyond are not turned into floats."""
@@ -38,7 +37,7 @@ def key_text(value: Any) -> str:
 
     nan has a text as well; expected values never hold one, so it matches nothing.
     """
-    kind = type(value)
+    kind = kind_of(value)
     if kind is str:
         return quoted(value)
     if kind is float and value.is_integer():
@@ -88,7 +87,7 @@ def value_of(python_value: object) -> Any:
 
 def holds_nan(value: Any) -> bool:
     """Whether a nan is somewhere inside, so that nothing equals the value."""
-    kind = type(value)
+    kind = kind_of(value)
     if kind is list or kind is tuple:
         return any(map(holds_nan, value))
     if kind is DictValue:
@@ -123,17 +122,17 @@ class Check:
         return _truth(value) == (self.kind == "truthy")
 
     def _equal(self, expected: Any, got: Any) -> bool:
-        kinds = {type(expected), type(got)}
+        kinds = {kind_of(expected), kind_of(got)}
         if len(kinds) == 1 or (self.tuple_is_list and kinds == {list, tuple}):
             return self._equal_kind(expected, got)
         if kinds == {int, float}:
             return self._close(expected, got)
-        if kinds <= {int, float, complex}:
+        if kinds <= {int, float, complex} and max(abs(expected), abs(got)) <= HUGE:
             return self._close_complex(complex(expected), complex(got))
         return False
 
     def _equal_kind(self, expected: Any, got: Any) -> bool:
-        kind = type(expected)
+        kind = kind_of(expected)
         if kind is list or kind is tuple:
             return len(expected) == len(got) and all(map(self._equal, expected, got))
         if kind is DictValue:
@@ -156,15 +155,12 @@ class Check:
         return cmath.isclose(expected, got, rel_tol=self.relative, abs_tol=self.absolute)
 
 
-_IS_FALSE: dict[type, Callable[[Any], bool]] = {
-    SetValue: lambda value: not value.keys,
-    DictValue: lambda value: not value.entries,
-}
-
-
 def _truth(value: Any) -> bool:
-    empty = _IS_FALSE.get(type(value))
-    return bool(value) if empty is None else not empty(value)
+    if isinstance(value, SetValue):
+        return bool(value.keys)
+    if isinstance(value, DictValue):
+        return bool(value.entries)
+    return bool(value)
 
 
 def shown(wire_text: str) -> str:
