@@ -136,6 +136,42 @@ class OverlongSettings(Settings):
     20480."""
 
 
+class SandboxSettings(Settings):
+    """Where programs written by the model run."""
+
+    workers: Positive = 2
+    """Programs that run at the same time; one core each."""
+    tier: Literal["auto", "namespaces", "landlock", "none"] = "auto"
+    """Kind of isolation. auto: the strongest that works here, and an error when none does. none:
+    programs are NOT isolated; for machines where nothing can be lost."""
+
+
+class CodeSettings(Settings):
+    """How programs are judged by their tests."""
+
+    backend: Literal["local", "remote"] = "local"
+    """local: the sandbox of this machine; remote: a server with SandboxFusion's /run_code."""
+    sandbox: SandboxSettings = SandboxSettings()
+    """Of this machine."""
+    url: str = ""
+    """Of the remote server, such as http://10.0.0.5:8080; `launch sandbox serve` starts one."""
+    token_file: str = ""
+    """A file with the remote server's bearer token; empty: it asks for none."""
+    connections: Positive = 16
+    """Requests to the remote server at the same time."""
+    all_or_nothing: bool = True
+    """1 for passing all tests and 0 otherwise, known at the first failure; false: the share of
+    tests passed."""
+    time_limit_s: Annotated[float, Field(gt=0.0)] = 10.0
+    """Wall-clock seconds for each test of a task that sets no limit itself."""
+    memory_limit_mib: Positive = 1024
+    """Memory of a program in a task that sets no limit itself."""
+    output_limit_bytes: Positive = 1 << 20
+    """A program that prints more is stopped."""
+    problem_time_limit_s: Annotated[float, Field(gt=0.0)] = 120.0
+    """Seconds that the runs of all tests of a task may take together."""
+
+
 class RewardSettings(Settings):
     """Weights of the reward's parts. R1-Zero: accuracy + format with the same weight."""
 

@@ -125,7 +125,27 @@ def _parser() -> argparse.ArgumentParser:
         "--workers", type=int, default=1, metavar="N", help="processes to score in; 1 without"
     )
     score.set_defaults(command=_score)
+    _add_sandbox(commands)
     return parser
+
+
+def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    sandbox = commands.add_parser("sandbox", help="run untrusted programs for other machines")
+    actions = sandbox.add_subparsers(required=True, metavar="ACTION")
+    serve = actions.add_parser(
+        "serve",
+        help="offer this machine's sandbox under SandboxFusion's /run_code",
+        description="Offer this machine's sandbox under SandboxFusion's /run_code interface. "
+        "Elsewhere: reward.code.backend=remote reward.code.url=http://HOST:PORT",
+    )
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    serve.add_argument("--port", type=int, default=8080, help="%(default)s; 0: any free one")
+    serve.add_argument("--workers", type=int, metavar="N", help="programs at the same time")
+    serve.add_argument("--tier", metavar="TIER", help="auto, namespaces, landlock or none")
+    serve.add_argument(
+        "--token-file", default="", metavar="FILE", help="requests must bear the token in FILE"
+    )
+    serve.set_defaults(command=_serve_sandbox)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -177,6 +197,18 @@ def _score(options: argparse.Namespace) -> int:
 
     return score_file(
         options.kind, options.file, options.out, strict=options.strict, workers=options.workers
+    )
+
+
+def _serve_sandbox(options: argparse.Namespace) -> int:
+    from launch.sandbox_server import serve
+
+    given = {"workers": options.workers, "tier": options.tier}
+    return serve(
+        options.host,
+        options.port,
+        {name: value for name, value in given.items() if value is not None},
+        options.token_file,
     )
 
 
