@@ -113,29 +113,6 @@ class MathSettings(Settings):
     """Take 3.14159 for 3.14: round to the decimals that the gold answer gives."""
 
 
-class LanguageSettings(Settings):
-    """The language-consistency reward of the R1 stages."""
-
-    max_stripped_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.8
-    """Part of the reasoning, by words, that may be formulas and code; beyond it the reward falls,
-    to 0 where there is nothing else."""
-
-
-class RepetitionSettings(Settings):
-    """The n-gram repetition penalty."""
-
-    ngram: Positive = 20
-    """Words, or Chinese characters, that have to come again together to count."""
-
-
-class OverlongSettings(Settings):
-    """DAPO's soft penalty in front of the length cap."""
-
-    cache_tokens: Positive = 4096
-    """Length of the slope from 0 to -1 before the cap, in tokens; DAPO's value at a cap of
-    20480."""
-
-
 class SandboxSettings(Settings):
     """Where programs written by the model run."""
 
@@ -173,12 +150,33 @@ class CodeSettings(Settings):
 
 
 class RewardSettings(Settings):
-    """Weights of the reward's parts. R1-Zero: accuracy + format with the same weight."""
+    """Weights of the reward's parts, and how they are found. R1-Zero: accuracy + format with the
+    same weight; the R1 stages add language."""
 
     accuracy: float = 1.0
-    """Weight of the answer being right (0 or 1)."""
+    """Weight of the answer being right (0 or 1; for programs see code.all_or_nothing)."""
     format: float = 1.0
-    """Weight of the think and answer tags being in place (0 or 1)."""
+    """Weight of the tags being in place (0 or 1)."""
+    format_form: Literal["answer_tags", "think_tags", "soft"] = "answer_tags"
+    """answer_tags: <think>..</think><answer>..</answer>; think_tags: thinking, then an answer
+    without tags; soft: a quarter for each of the four tags that is there once and in order."""
+    language: float = 0.0
+    """Weight of the share of the thinking that is in the prompt's language (0 to 1)."""
+    max_stripped_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.8
+    """Part of the thinking, by words, that may be formulas and code; beyond it the language part
+    falls, to 0 where there is nothing else."""
+    repetition: float = 0.0
+    """Weight of the repetition penalty (-1 to 0)."""
+    repetition_ngram: Positive = 20
+    """Words, or Chinese characters, that have to come again together to count as repeated."""
+    overlong: float = 0.0
+    """Weight of DAPO's penalty in front of the length cap (-1 to 0)."""
+    overlong_tokens: Positive = 4096
+    """Length of its slope before the cap, in tokens; DAPO's value at a cap of 20480."""
+    math: MathSettings = MathSettings()
+    """Mathematical answers."""
+    code: CodeSettings = CodeSettings()
+    """Programs."""
     workers: Positive = 1
     """Reward actors, one CPU each."""
     shuffle: bool = False

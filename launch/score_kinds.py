@@ -68,11 +68,11 @@ def open_format_judge(workers: int) -> Iterator[Judge]:
 @contextmanager
 def open_language_judge(workers: int) -> Iterator[Judge]:
     """completion, target. Scores the thinking; the whole text when there are no think tags."""
-    from configs.schema import LanguageSettings
+    from configs.schema import RewardSettings
     from rewards.format import thinking_part
     from rewards.language import SCRIPTS_OF, language_share
 
-    max_stripped_share = LanguageSettings().max_stripped_share
+    max_stripped_share = RewardSettings().max_stripped_share
 
     def judge(row: Row) -> Verdict:
         text = thinking_part(text_field(row, "completion"))

@@ -37,9 +37,7 @@ def same_answer(gold: str, answer: str, settings: MathSettings, symbolic: Symbol
 
 
 class _Comparison:
-    def __init__(
-        self, gold: str, answer: str, settings: MathSettings, symbolic: Symbolic
-    ) -> None:
+    def __init__(self, gold: str, answer: str, settings: MathSettings, symbolic: Symbolic) -> None:
         self.texts = (gold, answer)
         self.settings = settings
         self.symbolic = symbolic

@@ -1,7 +1,7 @@
 """Where the answer stands in a text. Nothing here reads mathematics; every scan is linear.
 
-    completion   ... </think> ... <answer>...</answer>  |  \\boxed{...}  |  "The answer is ..."
-    bare answer  the same, without the thinking; otherwise the text itself
+completion   ... </think> ... <answer>...</answer>  |  \\boxed{...}  |  "The answer is ..."
+bare answer  the same, without the thinking; otherwise the text itself
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ def box_run(text: str) -> str | None:
     for start, end in reversed(boxes[:-1]):
         between = text[end + 1 : run[-1][0] - len(BOX)]
         bare = re.sub(r"\\[a-zA-Z]+|[\s\\$()\[\]]", "", between)
-        joined = re.search(r"[\w=]", bare) is None or (len(between) < MAX_BOX_GAP and _CONNECTOR.search(between))
+        joined = re.search(r"[\w=]", bare) is None or (
+            len(between) < MAX_BOX_GAP and _CONNECTOR.search(between)
+        )
         repeated = text[start:end].strip() == text[slice(*run[-1])].strip()
         if not joined or repeated:
             break

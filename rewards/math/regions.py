@@ -104,7 +104,7 @@ def _solved(relation: Relation) -> Region | None:
         return None
     numeric = [_place(side) is not None for side in relation.sides]
     match numeric, relation.sides, relation.signs:
-        case ([False, True] | [True, False]), (left, right), ("\\ne",):
+        case (([False, True] | [True, False]), (left, right), ("\\ne",)):
             return _without([right if numeric[1] else left])
         case [False, True], (_, high), (sign,) if _is_unknown(relation.sides[0]):
             return (Interval(LOWEST, high, False, sign == "\\le"),)

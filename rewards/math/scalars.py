@@ -134,9 +134,7 @@ def _same_exact(
     return False
 
 
-def _close(
-    gold: str, gold_node: Node, answer: str, node: Node, settings: MathSettings
-) -> bool:
+def _close(gold: str, gold_node: Node, answer: str, node: Node, settings: MathSettings) -> bool:
     """Whether a decimal number stands for an irrational one: 1.41421356 for sqrt 2."""
     places, gold_places = decimal_places(answer), decimal_places(gold)
     if (places is None) == (gold_places is None):
