@@ -15,6 +15,8 @@ from typing import Protocol, cast
 _LANGUAGES = "cs da de en es et fi fr hr hu id it lt lv nl no pl pt ro sk sl sv tr vi"
 LATIN_LANGUAGES = frozenset(_LANGUAGES.split())
 """Those that can be asked for; many more are recognised."""
+MAX_CHARACTERS = 100
+"""Of a sentence are enough, and time grows with them."""
 NEARLY_SAME = {"sh": "hr", "bs": "hr", "sr": "hr", "nn": "no", "ms": "id"}
 """Labels of the model that it does not keep apart from one of ours in Latin letters."""
 
@@ -26,7 +28,7 @@ class _Model(Protocol):
 def identify(words: Sequence[str]) -> dict[str, float]:
     """The probabilities of the ten languages that are likeliest for these words, in order. Tens of
     microseconds."""
-    labels, values = _model().predict(" ".join(words), k=10)
+    labels, values = _model().predict(" ".join(words)[:MAX_CHARACTERS], k=10)
     probabilities: dict[str, float] = {}
     for label, value in zip(labels, values, strict=True):
         language = label.removeprefix("__label__")

@@ -107,7 +107,7 @@ def _latin_part(text: str, target: str) -> float:
 def _target_value(words: Sequence[str], target: str) -> float:
     """1.0 or 0.0 where the language is clear, less than 1.0 where it is not: words that resemble
     no language, such as Chinese in Latin letters, must not count in full."""
-    probabilities = identify(words[:12])
+    probabilities = identify(words)
     value = probabilities.get(target, 0.0)
     if value < max(probabilities.values(), default=0.0) >= MIN_PROBABILITY:
         return 0.0
