@@ -108,7 +108,6 @@ def _parser() -> argparse.ArgumentParser:
         "--data", type=Path, metavar="FILE", help="GSM8K-style problems for smollm2_135m"
     )
     bench.set_defaults(command=_bench)
-
     _add_score(commands)
     return parser
 

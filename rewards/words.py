@@ -2,8 +2,8 @@
 
 Every expression here is possessive or of fixed length and starts at a place where the one before
 it stopped, so that no text takes more than linear time. Texts are not brought to NFKC first: that
-takes quadratic time on runs of combining marks. The classes below name the full-width letters instead;
-those made for mathematics are of no language.
+takes quadratic time on runs of combining marks. The classes below name the full-width letters
+instead; the letters made for mathematics count as no language.
 """
 
 from __future__ import annotations
