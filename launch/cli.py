@@ -109,7 +109,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("--trl", action="store_true", help="measure TRL beside it, if installed")
     bench.set_defaults(command=_bench)
+    _add_score(commands)
+    _add_sandbox(commands)
+    return parser
 
+
+def _add_score(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     score = commands.add_parser(
         "score",
         help="score the completions in a file",
@@ -122,11 +127,13 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--out", type=Path, metavar="FILE", help="where to; without: to stdout")
     score.add_argument("--strict", action="store_true", help="stop at the first bad line")
     score.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="processes to score in; 1 without"
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="rows to score at the same time; 1 without",
     )
     score.set_defaults(command=_score)
-    _add_sandbox(commands)
-    return parser
 
 
 def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

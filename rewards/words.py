@@ -2,8 +2,8 @@
 
 Every expression here is possessive or of fixed length and starts at a place where the one before
 it stopped, so that no text takes more than linear time. Texts are not brought to NFKC first: that
-takes quadratic time on runs of combining marks. The classes below name the full-width and
-mathematical letters instead.
+takes quadratic time on runs of combining marks. The classes below name the full-width letters
+instead; the letters made for mathematics count as no language.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ TAKEN_OUT = re.compile(
     ")"
 )
 _PLAIN = f"[{LATIN}]++(?:['’][{LATIN}]++)?+"
-PLAIN_WORDS = re.compile(rf"{_PLAIN}(?:[ ,]++{_PLAIN})*+|[^\W\d_{LATIN}]++")
+PLAIN_WORDS = re.compile(rf"{_PLAIN}(?:[ ,]++{_PLAIN})*+")
+NOT_LATIN = re.compile(rf"[^\W\d_{LATIN}]++")
 MIN_PLAIN_WORDS = 6
 
 
@@ -131,10 +132,12 @@ def count_words(text: str, latin_letters: bool) -> WordCount:
 def _language_inside(taken_out: str) -> str:
     """The natural language in formulas and code, a line each: MIN_PLAIN_WORDS words in a row, and
     all letters that are not Latin. Neither $\\text{}$ nor a code fence hides them."""
-    runs = PLAIN_WORDS.findall(taken_out)
-    return "\n".join(
-        run for run in runs if not LATIN_RUN.match(run) or len(run.split()) >= MIN_PLAIN_WORDS
-    )
+    runs = [
+        run
+        for run in PLAIN_WORDS.findall(taken_out)
+        if len(run) >= 2 * MIN_PLAIN_WORDS - 1 and len(run.split()) >= MIN_PLAIN_WORDS
+    ]
+    return "\n".join(runs + NOT_LATIN.findall(taken_out))
 
 
 def is_word(token: str, latin_letters: bool) -> bool:
