@@ -23,7 +23,9 @@ from rewards.code.verdicts import CodeVerdictKind
 from rewards.sandbox.jobs import Job, Limits
 
 MODULE_DRIVER = driver_source("module_driver.py")
-MAX_ROUNDS = 300
+MAX_ROUNDS = 100
+MAX_CALLS = 5_000
+"""Different ones; a test that makes more may never end."""
 REPLY_BYTES = 16 << 20
 
 
@@ -40,9 +42,13 @@ def judge_module(
 ) -> None:
     """Run the tests to their end. Raises TaskError when they cannot be run at all."""
     names = free_names(tests.statements)
+    if tests.entry_point and tests.entry_point.isidentifier():
+        names.append(tests.entry_point)  # it may bear the name of a built-in
     answers: dict[str, str] = {}
     shuffle = random.Random(seed)
     for _ in range(MAX_ROUNDS):
+        if len(answers) > MAX_CALLS:
+            break
         try:
             calls, results = _run_tests(runner, task, tests, names, answers)
         except TestsBroke as error:
@@ -52,6 +58,8 @@ def judge_module(
             progress.reject(error.failure)
             return
         if not calls:
+            if not answers and any(results):
+                raise TaskError(f"tests: without a call of the program: {_first(results)}")
             for number, result in enumerate(results, start=1):
                 progress.record(_failure(result), number)
             return
@@ -60,9 +68,8 @@ def judge_module(
         if failure is not None:
             progress.reject(failure)
             return
-    progress.reject(
-        Failure(CodeVerdictKind.TIME_LIMIT, f"the tests make calls in over {MAX_ROUNDS} rounds")
-    )
+    endless = f"the tests go on after {len(answers)} different calls"
+    progress.reject(Failure(CodeVerdictKind.TIME_LIMIT, endless))
 
 
 def free_names(statements: Sequence[str]) -> list[str]:
@@ -141,6 +148,10 @@ def _answer(
 def _call(text: str) -> Call:
     function, args, kwargs = decode(parse(text))
     return Call(function, tuple(args), kwargs)
+
+
+def _first(results: list[str | None]) -> str:
+    return next(result for result in results if result)
 
 
 def _failure(result: str | None) -> Failure | None:
