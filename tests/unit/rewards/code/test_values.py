@@ -123,6 +123,12 @@ def test_what_the_encoder_never_writes_is_malformed(text: str) -> None:
         read_value(parse(text))
 
 
+@pytest.mark.parametrize("text", ["1.0", "NaN", "-Infinity", "1e5", '{"a":1,"a":2}', "9" * 5000])
+def test_json_itself_is_read_without_liberties(text: str) -> None:
+    with pytest.raises(Malformed):
+        parse(text)
+
+
 def holds(expected: object, got: object, **options: Any) -> bool:
     return Check("equal", value_of(expected), **options).holds(value_of(got))
 
