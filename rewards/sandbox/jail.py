@@ -60,7 +60,7 @@ def find_interpreter() -> Interpreter:
                 return found
     raise UserError(
         f"sandbox: user {NOBODY}, which programs run as when started by root, can read none of "
-        f"{', '.join(map(str, candidates))}; install Python 3.9 or later in /usr, make one of "
+        f"{', '.join(map(str, candidates))}; install Python 3.11 or later in /usr, make one of "
         "these readable for all, or start as an ordinary user"
     )
 
@@ -68,7 +68,7 @@ def find_interpreter() -> Interpreter:
 def _ask(program: Path) -> Interpreter | None:
     """What an interpreter says about itself; None when it is too old for the fork server."""
     question = (
-        "import sys, os; print(sys.version_info >= (3, 9), sys.prefix, os.__file__, sep='\\n')"
+        "import sys, os; print(sys.version_info >= (3, 11), sys.prefix, os.__file__, sep='\\n')"
     )
     command = [str(program), "-I", "-S", "-c", question]
     answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
