@@ -72,8 +72,6 @@ def fork_job(jail: Jail, request: Request, files: Descriptors, status: int) -> i
 
 
 def _be_the_job(jail: Jail, request: Request, files: Descriptors, status: int) -> NoReturn:
-    if jail.tier is not Tier.NAMESPACES:
-        libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
     if jail.tier is not Tier.LANDLOCK:
         # With Landlock a job stays in the server's process group, which is what the owner kills.
         os.setsid()
@@ -149,5 +147,7 @@ def _confine(jail: Jail, stage: Stage) -> None:
     os.closerange(seccomp.EXEC_FD + (stage is not Stage.PYTHON), 1024)
     if jail.tier is Tier.NAMESPACES:
         namespaces.drop_capabilities()
+    # A job whose server was killed has nobody to stop it. Dropping rights would reset this.
+    libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
     if stage in jail.filters:
         jail.filters[stage].install()

@@ -159,8 +159,11 @@ class Server:
         return packet, files
 
     def _leave(self) -> NoReturn:
-        """End everything. In namespaces, the end of this process is the end of all others."""
-        if self._jail.tier is not Tier.NAMESPACES:
+        """End everything: in namespaces all processes but bwrap's, which then ends as well;
+        elsewhere this process group, and itself with it."""
+        if self._jail.tier is Tier.NAMESPACES:
+            os.kill(-1, signal.SIGKILL)
+        else:
             shutil.rmtree(self._jail.folder, ignore_errors=True)
             os.killpg(0, signal.SIGKILL)
         os._exit(0)
