@@ -35,6 +35,9 @@ COMPILE_TIME_S, COMPILE_MEMORY_MIB = 20.0, 1024
 """What a compiler may use at least, even when the program may use less."""
 
 
+DEFAULTS = SandboxSettings()
+
+
 class SandboxPool:
     """Runs jobs in this machine's jail; settings.workers at a time. Thread-safe: run() blocks
     while all workers are busy."""
@@ -42,7 +45,7 @@ class SandboxPool:
     tier: Tier
     """The isolation in use."""
 
-    def __init__(self, settings: SandboxSettings = SandboxSettings()) -> None:
+    def __init__(self, settings: SandboxSettings = DEFAULTS) -> None:
         """Find out what works here. Raises UserError when nothing that is allowed does."""
         self._machine = choose_machine(settings)
         self.tier = self._machine.tier

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from rewards.sandbox.inside.protocol import (
@@ -230,7 +230,7 @@ class _Output:
 
 
 @contextlib.contextmanager
-def memory_file(content: bytes) -> Iterator[int]:
+def memory_file(content: bytes) -> Generator[int]:
     """The descriptor of a file in memory, open for reading only."""
     writable = os.memfd_create("sandbox")
     try:

@@ -1,8 +1,5 @@
 """The process of one job: from the fork of the server to the program's last instruction.
 
-    namespaces: server -> (new namespaces) -> process 1 of them, which becomes the job
-    otherwise:  server -> the job
-
 Everything that confines the job is in place before a byte of the program is looked at.
 """
 
@@ -37,6 +34,10 @@ class Jail:
     """Landlock's rules for programs; None in other tiers."""
     compile_rules: int | None
     """The same for compilers, which write to the folder and run other programs."""
+    filters: dict[Stage, seccomp.Filter]
+    """Empty in tier NONE."""
+    own_namespace: int
+    """The server's process namespace; -1 in other tiers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +53,17 @@ class Descriptors:
 
 
 def fork_job(jail: Jail, request: Request, files: Descriptors, status: int) -> int:
-    """Start the job's process, or the one that makes namespaces for it, and return its id.
+    """Start the job's process and return its id.
 
-    status: a pipe. It receives "pid N;" from the maker of namespaces, then READY, or ERROR and a
-    reason; its end of file means that the set-up is over.
+    status: a pipe. It receives READY, or ERROR and a reason; its end means that the set-up is over.
     """
-    process = os.fork()
+    if jail.tier is Tier.NAMESPACES:
+        process = namespaces.fork_as_first(jail.own_namespace)
+    else:
+        process = os.fork()
     if process != 0:
         return process
     try:
-        if jail.tier is Tier.NAMESPACES:
-            libc.prctl(libc.PR_SET_DUMPABLE, 1)  # or /proc/self/uid_map would be root's
-            namespaces.unshare()
-            process = os.fork()
-            if process != 0:
-                os.write(status, b"pid %d;" % process)
-                os._exit(0)
         _be_the_job(jail, request, files, status)
     except BaseException as error:
         os.write(status, ERROR + f"{type(error).__name__}: {error}".encode())
@@ -76,12 +72,11 @@ def fork_job(jail: Jail, request: Request, files: Descriptors, status: int) -> i
 
 
 def _be_the_job(jail: Jail, request: Request, files: Descriptors, status: int) -> NoReturn:
-    if jail.tier is not Tier.NAMESPACES:
-        libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
     if jail.tier is not Tier.LANDLOCK:
         # With Landlock a job stays in the server's process group, which is what the owner kills.
         os.setsid()
     if jail.tier is Tier.NAMESPACES:
+        namespaces.leave()
         namespaces.cover("/proc", "nr_inodes=1,mode=555", read_only=True)
         options = f"size={FILE_MIB}m,nr_inodes={NUM_FILES},mode=700"
         namespaces.cover(jail.folder, options)
@@ -118,6 +113,7 @@ def _arrange(files: Descriptors, status: int) -> None:
         (files.program, seccomp.EXEC_FD),
     ]:
         os.dup2(source, target, inheritable=target <= 2)
+    os.close(status)  # its end must come when STATUS_FD is closed
 
 
 def _limit(tier: Tier, request: Request) -> None:
@@ -151,5 +147,7 @@ def _confine(jail: Jail, stage: Stage) -> None:
     os.closerange(seccomp.EXEC_FD + (stage is not Stage.PYTHON), 1024)
     if jail.tier is Tier.NAMESPACES:
         namespaces.drop_capabilities()
-    if jail.tier is not Tier.NONE:
-        seccomp.install(stage, os.getpid(), own_files=jail.tier is Tier.NAMESPACES)
+    # A job whose server was killed has nobody to stop it. Dropping rights would reset this.
+    libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+    if stage in jail.filters:
+        jail.filters[stage].install()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import io
 import os
 import sys
 import threading
 import traceback
 from collections.abc import Callable
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rewards.sandbox.inside.protocol import READY
 from rewards.sandbox.inside.seccomp import EXEC_FD
@@ -19,15 +20,28 @@ OUTPUT = "main"
 """The name that a compiler gives its output."""
 
 
+def make_streams() -> None:
+    """Make the streams that all jobs find in sys, once: they refer to descriptors 0 to 2, behind
+    which each job has its own. To know that they cannot seek, they are made on a pipe."""
+    reader, writer = os.pipe()
+    for file, target in ((reader, 0), (writer, 1), (writer, 2)):
+        os.dup2(file, target)
+    os.close(reader)
+    os.close(writer)
+    options: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}
+    raw_input = io.BufferedReader(io.FileIO(0, closefd=False))
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(raw_input, **options)
+    output = io.BufferedWriter(io.FileIO(1, "w", closefd=False))
+    sys.stdout = sys.__stdout__ = io.TextIOWrapper(output, **options)
+    errors = io.BufferedWriter(io.FileIO(2, "w", closefd=False))
+    options["errors"] = "backslashreplace"
+    sys.stderr = sys.__stderr__ = io.TextIOWrapper(errors, **options, line_buffering=True)
+
+
 def run_python(source: bytes, status: int) -> NoReturn:
     """Run source as the main module, and end the process as Python would."""
     os.write(status, READY)
     os.close(status)
-    sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)
-    sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)
-    sys.stderr = open(
-        2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
-    )
     sys.argv = ["main.py"]
     module = ModuleType("__main__")
     module.__dict__.update(__builtins__=builtins, __file__="main.py")
