@@ -53,7 +53,7 @@ def main(
 
     def stand_in(name: str) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            text = encode([name, list(args), kwargs])
+            text = encode([name, list(args), kwargs])  # as call_text writes it
             answer = answers.get(text)
             if answer is None:
                 wanted[text] = None

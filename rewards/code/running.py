@@ -67,13 +67,13 @@ class Progress:
         self.passed = 0
         self.failure: Failure | None = None
         """The first one."""
-        self._all_or_nothing = all_or_nothing
+        self.all_or_nothing = all_or_nothing
         self._rejected = False
 
     @property
     def decided(self) -> bool:
         """Whether further tests cannot change the reward."""
-        return self._rejected or (self._all_or_nothing and self.failure is not None)
+        return self._rejected or (self.all_or_nothing and self.failure is not None)
 
     def record(self, failure: Failure | None, number: int) -> None:
         """The result of test `number` (from 1); None: it passed."""

@@ -45,6 +45,7 @@ def test_the_last_reply_needs_a_clean_end(status: RunStatus, exit_code: int) -> 
     "stdout",
     [
         FIRST + SECOND + SECOND,
+        FIRST + SECOND + SECOND.replace(b"1", b"2", 1),
         FIRST + SECOND + b"\n",
         FIRST + SECOND + b"x",
         FIRST + SECOND[:-1],

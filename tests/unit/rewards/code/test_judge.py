@@ -171,6 +171,18 @@ def test_code_that_is_no_unicode_is_a_compile_error(pool: Sandbox) -> None:
     assert check(pool, code="print('\ud800')", tests=OUTPUTS).verdict == "compile_error"
 
 
+def test_long_code_is_judged_as_well(pool: Sandbox) -> None:
+    code = "def f(x): return 2 * x\n#" + "\u00e9" * 1_000_000
+    assert check(pool, code=code, entry_point="f", tests=CALLS).verdict == "accepted"
+
+
+def test_a_failing_call_is_the_last_where_one_failure_decides(pool: Sandbox) -> None:
+    code = "import time\ndef f(x):\n    time.sleep(0.3)\n    raise ValueError"
+    verdict = check(pool, code=code, entry_point="f", tests=CALLS * 5)
+    assert (verdict.verdict, verdict.passed) == ("runtime_error", 0)
+    assert verdict.seconds < 3
+
+
 def test_calls_come_in_another_order_for_another_program(pool: Sandbox) -> None:
     tests = [{"args": [i], "expected": i} for i in range(20)]
     by_position = "n = -1\ndef f(x):\n    global n\n    n += 1\n    return n\n"
