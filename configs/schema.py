@@ -115,7 +115,8 @@ class CodeSettings(Settings):
     token_file: str = ""
     """A file with the remote server's bearer token; empty: it asks for none."""
     connections: Positive = 16
-    """Requests to the remote server at the same time."""
+    """Requests to the remote server at the same time; about as many as it has workers, since one
+    that waits there for too long is sent again."""
     all_or_nothing: bool = True
     """1 for passing all tests and 0 otherwise, known at the first failure; false: the share of
     tests passed."""
