@@ -43,12 +43,8 @@ def main(
         while data:
             data = data[write(replies, data) :]
 
-    # Not "__main__", so that a script's own main part is left out. The module is registered
-    # because dataclasses and typing look their own module up.
-    module = ModuleType("candidate")
-    sys.modules["candidate"] = module
     try:
-        exec(compile(source, "candidate.py", "exec", dont_inherit=True), module.__dict__)
+        module = loaded(source)
     except BaseException as error:
         reply(0, "load", quoted(described(error)))
         end(0)
@@ -65,6 +61,15 @@ def main(
         if stops and kind != "value":
             break
     end(0)
+
+
+def loaded(source: str) -> ModuleType:
+    """The program as a module. Not "__main__", so that a script's own main part is left out;
+    registered, because dataclasses and typing look their own module up."""
+    module = ModuleType("candidate")
+    sys.modules["candidate"] = module
+    exec(compile(source, "candidate.py", "exec", dont_inherit=True), module.__dict__)
+    return module
 
 
 def resolved(module: ModuleType, path: str) -> Callable[..., Any]:

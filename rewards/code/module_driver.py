@@ -68,8 +68,7 @@ def main(
         return call
 
     replies = os.dup(1)
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     space: dict[str, Any] = {name: stand_in(name) for name in setup["names"]}
     if setup["candidate"] is not None:
         space["candidate"] = stand_in(setup["candidate"])
