@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -169,6 +170,18 @@ def test_verdicts_are_kept_and_sandbox_errors_are_not(pool: Sandbox) -> None:
 
 def test_code_that_is_no_unicode_is_a_compile_error(pool: Sandbox) -> None:
     assert check(pool, code="print('\ud800')", tests=OUTPUTS).verdict == "compile_error"
+
+
+def test_threads_share_a_judge(pool: Sandbox) -> None:
+    settings = CodeSettings()
+    judge = CodeJudge(pool, settings)
+    tasks = [
+        read_task({"code": f"print({i % 7})", "tests": [{"stdin": "", "stdout": "3"}]}, settings)
+        for i in range(28)
+    ]
+    with ThreadPoolExecutor(4) as threads:
+        verdicts = [verdict.verdict for verdict in threads.map(judge.check, tasks)]
+    assert verdicts == ["accepted" if i % 7 == 3 else "wrong_answer" for i in range(28)]
 
 
 def test_long_code_is_judged_as_well(pool: Sandbox) -> None:
