@@ -122,6 +122,8 @@ class SandboxPool:
                 outcome = server.run(request, payload, stdin, program, output_bytes)
                 return outcome
             except ZygoteError as error:
+                if self._closed:
+                    return error
                 LOGGER.warning("sandbox: a fork server failed and is replaced: %s", error)
                 failure = error
             finally:

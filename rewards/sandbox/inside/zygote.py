@@ -122,7 +122,16 @@ def _make_jail(setup: Setup) -> Jail:
     own_namespace = -1
     if setup.tier is Tier.NAMESPACES:
         own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-    return Jail(setup.tier, setup.folder, rules, compile_rules, filters, own_namespace)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return Jail(
+        tier=setup.tier,
+        folder=setup.folder,
+        rules=rules,
+        compile_rules=compile_rules,
+        filters=filters,
+        own_namespace=own_namespace,
+        own_memory=pages * os.sysconf("SC_PAGE_SIZE"),
+    )
 
 
 class Server:
