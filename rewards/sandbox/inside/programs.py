@@ -7,6 +7,7 @@ import builtins
 import io
 import os
 import resource
+import signal
 import sys
 import threading
 import traceback
@@ -89,6 +90,8 @@ def _finish(code: int) -> int:
 def run_native(memory: int, status: int) -> NoReturn:
     """Become the program behind EXEC_FD, with an address space of so many bytes. status closes by
     itself when that works."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
+        signal.signal(number, signal.SIG_DFL)
     os.write(status, READY)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     os.execve(EXEC_FD, ["main"], {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"})

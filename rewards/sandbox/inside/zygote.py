@@ -155,8 +155,8 @@ class Server:
             reply = self._run(request, Descriptors(*files))
             for file in files:
                 os.close(file)
-            self._clean()
             self._control.send(reply.encode())
+            self._clean()
 
     def _receive(self) -> tuple[bytes, list[int]]:
         """The next packet; leaves when the owner has gone."""
@@ -223,7 +223,8 @@ class Server:
 
     def _clean(self) -> None:
         """Empty the folder of jobs, where they share one. Landlock's jobs cannot write to it, so
-        only files of requests and of compilers are in it."""
+        only files of requests and of compilers are in it. A server that fails here ends, and the
+        next job gets a fresh one."""
         if self._jail.tier is Tier.NAMESPACES:
             return
         with os.scandir(self._jail.folder) as entries:

@@ -117,6 +117,18 @@ def test_files_stay_in_the_working_directory(pool: SandboxPool, name: str) -> No
         pool.run(Job("", files={name: b""}))
 
 
+def test_a_file_is_no_folder_of_another(pool: SandboxPool) -> None:
+    with pytest.raises(UserError, match="'a' must be a relative path"):
+        pool.run(Job("", files={"a": b"", "a/b": b""}))
+
+
+def test_files_are_limited_to_what_fits(pool: SandboxPool) -> None:
+    half = {"a": bytes(16 << 20), "b": bytes(16 << 20)}
+    assert pool.run(Job("print(1)", files=half)).stdout == b"1\n"
+    with pytest.raises(UserError, match=r"files: 3 of 33554433 bytes; at most 1000 of together"):
+        pool.run(Job("print(1)", files={**half, "c": b"x"}))
+
+
 def test_an_unknown_language_is_refused_with_the_known_ones(pool: SandboxPool) -> None:
     with pytest.raises(UserError, match="language=cobol: must be one of python, c, cpp"):
         pool.run(Job("", language="cobol"))
