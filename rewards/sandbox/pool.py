@@ -230,7 +230,7 @@ def _check_files(job: Job, language: Language) -> None:
             f"files: {len(job.files)} of {size} bytes; at most {MAX_FILES} of together "
             f"{MAX_FILE_BYTES} bytes; give large inputs on stdin"
         )
-    folders = {str(each) for name in job.files for each in PurePosixPath(name).parents}
+    folders = {".", *(str(each) for name in job.files for each in PurePosixPath(name).parents)}
     for name in job.files:
         path = PurePosixPath(name)
         plain = str(path) == name and not path.is_absolute() and ".." not in path.parts
