@@ -66,13 +66,16 @@ def find_interpreter() -> Interpreter:
 
 
 def _ask(program: Path) -> Interpreter | None:
-    """What an interpreter says about itself; None when it is too old for the fork server."""
+    """What an interpreter says about itself; None when it is broken, or too old for the fork
+    server."""
     question = (
         "import sys, os; print(sys.version_info >= (3, 11), sys.prefix, os.__file__, sep='\\n')"
     )
     command = [str(program), "-I", "-S", "-c", question]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    recent, prefix, file = answer.splitlines()
+    answer = subprocess.run(command, capture_output=True, text=True)
+    if answer.returncode != 0:
+        return None
+    recent, prefix, file = answer.stdout.splitlines()
     return Interpreter(str(program), prefix, str(Path(file).parent)) if recent == "True" else None
 
 

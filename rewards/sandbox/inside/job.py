@@ -38,6 +38,8 @@ class Jail:
     """Empty in tier NONE."""
     own_namespace: int
     """The server's process namespace; -1 in other tiers."""
+    own_memory: int
+    """Bytes of address space of the server itself, which every fork of it has from the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +86,12 @@ def _be_the_job(jail: Jail, request: Request, files: Descriptors, status: int) -
     os.chdir(jail.folder)
     _write(contents)
     _arrange(files, status)
-    _limit(jail.tier, request)
+    _limit(jail, request)
     if request.stage is Stage.COMPILE:
         programs.compile_native(request.command, STATUS_FD, lambda: _confine(jail, request.stage))
     _confine(jail, request.stage)
     if request.stage is Stage.NATIVE:
-        programs.run_native(STATUS_FD)
+        programs.run_native(request.memory_mib * MIB, STATUS_FD)
     programs.run_python(source, STATUS_FD)
 
 
@@ -116,10 +118,10 @@ def _arrange(files: Descriptors, status: int) -> None:
     os.close(status)  # its end must come when STATUS_FD is closed
 
 
-def _limit(tier: Tier, request: Request) -> None:
+def _limit(jail: Jail, request: Request) -> None:
     cpu_s = ceil(request.time_s) + 1
     limits = {
-        resource.RLIMIT_AS: request.memory_mib * MIB,
+        resource.RLIMIT_AS: jail.own_memory + request.memory_mib * MIB,
         resource.RLIMIT_CPU: cpu_s,
         resource.RLIMIT_FSIZE: FILE_MIB * MIB,
         resource.RLIMIT_NOFILE: NUM_OPEN_FILES,
@@ -128,7 +130,7 @@ def _limit(tier: Tier, request: Request) -> None:
         resource.RLIMIT_MSGQUEUE: 0,
         resource.RLIMIT_SIGPENDING: NUM_THREADS,
     }
-    if tier is Tier.NAMESPACES:
+    if jail.tier is Tier.NAMESPACES:
         # Elsewhere it would count the processes that the user has outside.
         limits[resource.RLIMIT_NPROC] = NUM_THREADS
     for kind, wanted in limits.items():

@@ -6,6 +6,8 @@ import atexit
 import builtins
 import io
 import os
+import resource
+import signal
 import sys
 import threading
 import traceback
@@ -74,8 +76,8 @@ def _exit_code(value: object) -> int:
 def _finish(code: int) -> int:
     """Wait for threads, run atexit functions and flush, as the interpreter does at its end."""
     try:
-        threading._shutdown()  # type: ignore[attr-defined]
-        atexit._run_exitfuncs()
+        threading._shutdown()  # pyright: ignore
+        atexit._run_exitfuncs()  # pyright: ignore
     finally:
         for stream in (sys.stdout, sys.stderr):
             try:
@@ -85,9 +87,13 @@ def _finish(code: int) -> int:
     return code
 
 
-def run_native(status: int) -> NoReturn:
-    """Become the program behind EXEC_FD. status closes by itself when that works."""
+def run_native(memory: int, status: int) -> NoReturn:
+    """Become the program behind EXEC_FD, with an address space of so many bytes. status closes by
+    itself when that works."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
+        signal.signal(number, signal.SIG_DFL)
     os.write(status, READY)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     os.execve(EXEC_FD, ["main"], {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"})
 
 
@@ -111,6 +117,7 @@ def compile_native(command: tuple[str, ...], status: int, confine: Callable[[], 
     code = os.waitstatus_to_exitcode(os.waitpid(compiler, 0)[1])
     if code == 0:
         output = os.open(OUTPUT, os.O_RDONLY)
-        while os.sendfile(EXEC_FD, output, None, 1 << 20):
-            pass
+        copied = 0
+        while count := os.sendfile(EXEC_FD, output, copied, 1 << 20):
+            copied += count
     os._exit(code if code >= 0 else 128 - code)

@@ -141,7 +141,8 @@ def unpack(file: int) -> tuple[bytes, dict[str, bytes]]:
     head, _, content = read_all(file, size).partition(b"\n")
     sizes = json.loads(head)
     end = sizes["source"]
-    source, files = content[:end], {}
+    source = content[:end]
+    files: dict[str, bytes] = {}
     for name, length in sizes["files"].items():
         files[name] = content[end : end + length]
         end += length

@@ -64,8 +64,9 @@ class Filter:
         """Filter this process and all its descendants from now on. Raises OSError."""
         libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
         code = self._code.replace(struct.pack("I", _PID), struct.pack("I", os.getpid()))
+        address = ctypes.cast(ctypes.c_char_p(code), ctypes.c_void_p).value
         # struct sock_fprog: the number of instructions, then their address after padding.
-        head = struct.pack("HP", len(code) // 8, ctypes.cast(code, ctypes.c_void_p).value)
+        head = struct.pack("HP", len(code) // 8, address)
         libc.call("prctl", libc.PR_SET_SECCOMP, _FILTER_MODE, head)
 
 

@@ -122,7 +122,16 @@ def _make_jail(setup: Setup) -> Jail:
     own_namespace = -1
     if setup.tier is Tier.NAMESPACES:
         own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-    return Jail(setup.tier, setup.folder, rules, compile_rules, filters, own_namespace)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return Jail(
+        tier=setup.tier,
+        folder=setup.folder,
+        rules=rules,
+        compile_rules=compile_rules,
+        filters=filters,
+        own_namespace=own_namespace,
+        own_memory=pages * os.sysconf("SC_PAGE_SIZE"),
+    )
 
 
 class Server:
@@ -146,8 +155,8 @@ class Server:
             reply = self._run(request, Descriptors(*files))
             for file in files:
                 os.close(file)
-            self._clean()
             self._control.send(reply.encode())
+            self._clean()
 
     def _receive(self) -> tuple[bytes, list[int]]:
         """The next packet; leaves when the owner has gone."""
@@ -214,7 +223,8 @@ class Server:
 
     def _clean(self) -> None:
         """Empty the folder of jobs, where they share one. Landlock's jobs cannot write to it, so
-        only files of requests and of compilers are in it."""
+        only files of requests and of compilers are in it. A server that fails here ends, and the
+        next job gets a fresh one."""
         if self._jail.tier is Tier.NAMESPACES:
             return
         with os.scandir(self._jail.folder) as entries:

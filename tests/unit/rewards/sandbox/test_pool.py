@@ -14,6 +14,7 @@ import pytest
 from configs.errors import UserError
 from configs.schema import SandboxSettings
 from rewards.sandbox import pool as pool_module
+from rewards.sandbox import zygote_client
 from rewards.sandbox.inside.protocol import Tier
 from rewards.sandbox.jobs import Job, Limits, RunResult, RunStatus
 from rewards.sandbox.pool import SandboxPool
@@ -89,8 +90,18 @@ def test_limits_end_a_program(pool: SandboxPool) -> None:
     late = run(pool, "print('early', flush=True)\nwhile True: pass", time_s=0.3)
     assert (late.status, late.stdout) == (RunStatus.TIME_LIMIT, b"early\n")
     assert 0.3 <= late.seconds < 2
-    assert run(pool, "bytearray(200 << 20)", memory_mib=300).status is RunStatus.FINISHED
-    assert run(pool, "bytearray(200 << 20)", memory_mib=200).status is RunStatus.MEMORY_LIMIT
+    assert run(pool, "bytearray(200 << 20)", memory_mib=210).exit_code == 0
+    assert run(pool, "bytearray(200 << 20)", memory_mib=190).status is RunStatus.MEMORY_LIMIT
+    assert run(pool, "print(1)", memory_mib=16).stdout == b"1\n"
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"time_s": 0}, {"time_s": float("nan")}, {"memory_mib": 1 << 30}, {"output_bytes": -1}],
+)
+def test_senseless_limits_are_refused(limits: dict[str, float]) -> None:
+    with pytest.raises(UserError, match=f"{next(iter(limits))}=.*: must be "):
+        Limits(**limits)  # type: ignore[arg-type]
 
 
 def test_files_are_in_the_working_directory_and_gone_for_the_next(pool: SandboxPool) -> None:
@@ -104,6 +115,18 @@ def test_files_are_in_the_working_directory_and_gone_for_the_next(pool: SandboxP
 def test_files_stay_in_the_working_directory(pool: SandboxPool, name: str) -> None:
     with pytest.raises(UserError, match="must be a relative path"):
         pool.run(Job("", files={name: b""}))
+
+
+def test_a_file_is_no_folder_of_another(pool: SandboxPool) -> None:
+    with pytest.raises(UserError, match="'a' must be a relative path"):
+        pool.run(Job("", files={"a": b"", "a/b": b""}))
+
+
+def test_files_are_limited_to_what_fits(pool: SandboxPool) -> None:
+    half = {"a": bytes(16 << 20), "b": bytes(16 << 20)}
+    assert pool.run(Job("print(1)", files=half)).stdout == b"1\n"
+    with pytest.raises(UserError, match=r"files: 3 of 33554433 bytes; at most 1000 of together"):
+        pool.run(Job("print(1)", files={**half, "c": b"x"}))
 
 
 def test_an_unknown_language_is_refused_with_the_known_ones(pool: SandboxPool) -> None:
@@ -155,8 +178,21 @@ def test_a_job_whose_server_dies_is_tried_once_more() -> None:
             kill_servers(before)
         result = running.result()
         assert (result.status, result.exit_code) == (RunStatus.SANDBOX_ERROR, None)
-        assert "the fork server has ended" in result.detail
+        assert result.detail.startswith("the fork server ")
         assert pool.run(job).stdout == b"1\n"
+    assert servers() == before
+
+
+def test_a_stuck_server_is_killed_and_the_job_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zygote_client, "GRACE_S", 0.5)
+    before = servers()
+    with SandboxPool(SandboxSettings(workers=1)) as pool:
+        assert run(pool, "print(1)").stdout == b"1\n"
+        for process in servers() - before:
+            os.kill(process, signal.SIGSTOP)
+        started = time.monotonic()
+        assert run(pool, "print(2)", time_s=1.5).stdout == b"2\n"
+        assert 2.0 <= time.monotonic() - started < 9
     assert servers() == before
 
 
