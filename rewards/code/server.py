@@ -16,6 +16,7 @@ import binascii
 import hmac
 import json
 import math
+import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
@@ -53,6 +54,11 @@ class SandboxServer(ThreadingHTTPServer):
             raise UserError(
                 f"--host {host} --port {port}: {error.strerror}; choose another address"
             ) from error
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news; anything else is shown."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:

@@ -66,7 +66,18 @@ def test_the_share_survives_calls_that_end_the_process(pool: Sandbox) -> None:
 
 
 def test_forged_replies_leave_no_share(pool: Sandbox) -> None:
-    code = "import os\ndef f(x):\n    os.write(3, b'!')\n    os.write(4, b'!')\n    return 2 * x"
+    """Not even for the tests passed before."""
+    code = """
+import os
+calls = 0
+def f(x):
+    global calls
+    calls += 1
+    for fd in range(3, 64) if calls == 4 else ():
+        try: os.write(fd, b'!')
+        except OSError: pass
+    return 2 * x
+"""
     verdict = check(pool, SHARE, code=code, entry_point="f", tests=CALLS)
     assert (verdict.verdict, verdict.passed) == ("wrong_answer", 0)
     assert "forged" in verdict.detail
