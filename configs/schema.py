@@ -120,9 +120,9 @@ class CodeSettings(Settings):
     all_or_nothing: bool = True
     """1 for passing all tests and 0 otherwise, known at the first failure; false: the share of
     tests passed."""
-    time_limit_s: Annotated[float, Field(gt=0.0)] = 10.0
+    time_limit_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 10.0
     """Wall-clock seconds for each test of a task that sets no limit itself."""
-    memory_limit_mib: Positive = 1024
+    memory_limit_mib: Annotated[int, Field(ge=16, le=1 << 20)] = 1024
     """Memory of a program in a task that sets no limit itself."""
     output_limit_bytes: Positive = 1 << 20
     """A program that prints more is stopped."""

@@ -13,7 +13,7 @@ from rewards.code.asserts import NotACall, read_assert
 from rewards.code.codec import Unsupported, call_text, encode
 from rewards.code.compare import OutputComparison
 from rewards.code.values import Check, holds_nan, shown, value_of
-from rewards.sandbox.jobs import Limits
+from rewards.sandbox.jobs import MAX_MEMORY_MIB, MAX_TIME_S, MIN_MEMORY_MIB, Limits
 from rewards.sandbox.languages import LANGUAGES
 
 
@@ -178,11 +178,12 @@ def _assert_tests(tests: list[str], entry_point: str | None) -> tuple[CallTest, 
 
 def _read_limits(record: Mapping[str, Any], settings: CodeSettings) -> Limits:
     time_s = record.get("time_limit_s", settings.time_limit_s)
-    if type(time_s) not in (int, float) or not 0 < time_s < math.inf:
-        raise TaskError(f"time_limit_s: {time_s!r}; a positive number of seconds")
+    if type(time_s) not in (int, float) or not 0 < time_s <= MAX_TIME_S:
+        raise TaskError(f"time_limit_s: {time_s!r}; seconds, above 0 and up to {MAX_TIME_S:g}")
     memory_mib = record.get("memory_limit_mb", settings.memory_limit_mib)
-    if type(memory_mib) not in (int, float) or not 1 <= memory_mib < 2**40:
-        raise TaskError(f"memory_limit_mb: {memory_mib!r}; a positive number of MiB")
+    lowest, highest = MIN_MEMORY_MIB, MAX_MEMORY_MIB
+    if type(memory_mib) not in (int, float) or not lowest <= memory_mib <= highest:
+        raise TaskError(f"memory_limit_mb: {memory_mib!r}; MiB, from {lowest} to {highest}")
     return Limits(float(time_s), int(memory_mib), settings.output_limit_bytes)
 
 
