@@ -139,16 +139,28 @@ def test_nothing_of_a_job_is_in_the_memory_of_the_next(pool: SandboxPool) -> Non
     first = Job(f"secret = input(); print(secret)  # {word}", stdin=word.encode(),
                 files={word: word.encode()})  # fmt: skip
     assert pool.run(first).stdout.decode().strip() == word
-    # Holds the word backwards only, and so does not find itself.
+    # Follows all references from the server's frames. Holds the word only backwards, and so does
+    # not find itself.
     hunt = f"""
-import gc
-found = False
-for thing in gc.get_objects():
-    if isinstance(thing, (dict, list, tuple)):
-        found = found or {word[::-1]!r} in repr(thing)[::-1]
-print(found)
+import gc, sys
+backwards = {word[::-1]!r}
+frame, waiting, seen, found = sys._getframe(), [], set(), False
+while frame:
+    waiting.append(frame.f_locals)
+    frame = frame.f_back
+while waiting:
+    thing = waiting.pop()
+    if id(thing) in seen or thing is seen or thing is waiting:
+        continue
+    seen.add(id(thing))
+    if isinstance(thing, bytes):
+        thing = thing.decode("latin-1")
+    if isinstance(thing, str):
+        found = found or backwards in thing[::-1]
+    waiting += gc.get_referents(thing)
+print(found, len(seen) > 1000)
 """
-    assert run(pool, hunt).stdout == b"False\n"
+    assert run(pool, hunt).stdout == b"False True\n"
 
 
 def servers() -> set[int]:
