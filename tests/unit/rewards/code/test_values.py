@@ -51,19 +51,21 @@ def test_dicts_of_the_standard_library_travel_as_dict() -> None:
         assert decode(parse(encode(value))) == {"a": 2, "b": 1}
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        object(),
-        int,
-        lambda: 0,
-        range(3),
-        bytearray(b"a"),
-        type("int", (int,), {})(3),
-        [0] * 300_000,
-    ],
-    ids=["object", "type", "function", "range", "bytearray", "subclass", "large"],
-)
+OTHERS = {
+    "object": object(),
+    "type": int,
+    "function": lambda: 0,
+    "range": range(3),
+    "bytearray": bytearray(b"a"),
+    "large": [0] * 300_000,
+    **{
+        f"subclass of {kind.__name__}": type(kind.__name__, (kind,), {})()
+        for kind in (int, float, complex, str, bytes, list, tuple, set, frozenset, dict, Counter)
+    },
+}
+
+
+@pytest.mark.parametrize("value", OTHERS.values(), ids=OTHERS.keys())
 def test_other_values_are_unsupported(value: object) -> None:
     with pytest.raises(Unsupported):
         encode([value])
