@@ -94,6 +94,11 @@ def test_a_program_cannot_blame_the_tests(judge) -> None:
     """A task error means no reward at all; a failing program must not be able to ask for it."""
     tests = ["x = 0\nwhile f(x) != 3: x += 1"]
     assert judge(code=DOUBLE, tests=tests).verdict == "time_limit"
+    # Its answer makes the tests themselves run on.
+    wait = ["while f(1) != 2: pass"]
+    assert judge(code=DOUBLE, tests=wait).verdict == "accepted"
+    wrong = judge(code="def f(x): return 3", tests=wait, time_limit_s=0.5)
+    assert wrong.verdict == "time_limit"
     for value in ("{True, 'a'}", "{1: 2}", "float('nan')", "'Unsupported: a value of type x'"):
         code = f"def f(x): return {value}"
         assert judge(code=code, tests=["import os\nassert f(1) == 2"]).verdict == "wrong_answer"
