@@ -30,6 +30,7 @@ def children(process_id: int) -> list[int]:
     return found
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_serve_runs_programs_and_ends_cleanly(tmp_path: Path, ending: signal.Signals) -> None:
     (tmp_path / "token").write_text("sesame")
