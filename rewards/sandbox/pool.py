@@ -240,5 +240,5 @@ def _check_files(job: Job, language: Language) -> None:
                 f"files: {name!r} must be a relative path of printable characters, without '..', "
                 "of at most 8 parts and 200 characters, and not a folder of another file"
             )
-        if language.command and path.parts[0] in (language.source_name, "main"):
+        if language.command and name.partition("/")[0] in (language.source_name, "main"):
             raise UserError(f"files: {name!r} is the program's own name; choose another one")

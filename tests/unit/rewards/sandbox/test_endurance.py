@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -44,10 +45,21 @@ def job(number: int) -> tuple[Job, RunStatus | None, bytes | None]:
     return Job(ORDINARY, stdin=b"%d" % number), RunStatus.FINISHED, b"%d\n" % answer
 
 
-def left_behind() -> tuple[set[int], int, set[str]]:
+@pytest.fixture(autouse=True)
+def own_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A place of this test alone, which every user can reach, and which must end empty."""
+    folder = tempfile.mkdtemp(prefix="endurance-")
+    os.chmod(folder, 0o1777)
+    monkeypatch.setattr(tempfile, "tempdir", folder)
+    monkeypatch.setenv("TMPDIR", folder)
+    yield
+    os.rmdir(folder)
+
+
+def left_behind() -> tuple[set[int], int, list[str]]:
     """What could leak: processes, descriptors, temporary folders."""
-    folders = {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("sandbox-")}
-    return descendants(os.getpid()), len(os.listdir("/proc/self/fd")), folders
+    open_files = len(os.listdir("/proc/self/fd"))
+    return descendants(os.getpid()), open_files, os.listdir(tempfile.gettempdir())
 
 
 def endure(tier: Tier, num_jobs: int) -> None:
@@ -98,7 +110,6 @@ time.sleep(1000)
 @pytest.mark.parametrize("tier", [Tier.NAMESPACES, Tier.LANDLOCK])
 def test_nothing_outlives_an_owner_that_is_killed(tier: Tier) -> None:
     need(tier)
-    folders = left_behind()[2]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER, tier], cwd=ROOT, env=environment, start_new_session=True
@@ -119,4 +130,4 @@ def test_nothing_outlives_an_owner_that_is_killed(tier: Tier) -> None:
         ]
         time.sleep(0.05)
     assert len(below) >= wanted
-    assert left_behind()[2] == folders
+    assert left_behind()[2] == []

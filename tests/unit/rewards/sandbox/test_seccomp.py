@@ -67,6 +67,16 @@ def test_without_its_own_number_a_system_call_does_not_exist() -> None:
     assert syscalls.numbers("open:2:- read:0:63", ARM) == {"read": 63}
 
 
+@pytest.mark.parametrize("machine", [X86, ARM])
+def test_all_other_numbers_are_refused(machine: str) -> None:
+    free = syscalls.numbers(syscalls.FREE + syscalls.METADATA, machine).values()
+    checked = syscalls.numbers(syscalls.CHECKED, machine).values()
+    for number in range(600):
+        if number not in checked:
+            refused = EPERM if number < 435 else ENOSYS
+            assert decide(machine, number) == (ALLOW if number in free else refused), number
+
+
 CLONE, CLONE_THREAD, NEW_USER = {X86: 56, ARM: 220}, 0x10000, 0x10000000
 
 
