@@ -135,13 +135,14 @@ class CodeSettings(Settings):
     token_file: str = ""
     """A file with the remote server's bearer token; empty: it asks for none."""
     connections: Positive = 16
-    """Requests to the remote server at the same time."""
+    """Requests to the remote server at the same time; about as many as it has workers, since one
+    that waits there for too long is sent again."""
     all_or_nothing: bool = True
     """1 for passing all tests and 0 otherwise, known at the first failure; false: the share of
     tests passed."""
-    time_limit_s: Annotated[float, Field(gt=0.0)] = 10.0
+    time_limit_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 10.0
     """Wall-clock seconds for each test of a task that sets no limit itself."""
-    memory_limit_mib: Positive = 1024
+    memory_limit_mib: Annotated[int, Field(ge=16, le=1 << 20)] = 1024
     """Memory of a program in a task that sets no limit itself."""
     output_limit_bytes: Positive = 1 << 20
     """A program that prints more is stopped."""

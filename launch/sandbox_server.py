@@ -26,7 +26,6 @@ def serve(host: str, port: int, settings: dict[str, Any], token_file: str) -> in
         first = error.errors()[0]
         raise UserError(f"--{first['loc'][0]} {first['input']}: {first['msg']}") from error
     token = read_token(token_file)
-    signal.signal(signal.SIGTERM, _interrupt)
     with (
         SandboxPool(sandbox_settings) as pool,
         SandboxServer((host, port), pool, token) as server,
@@ -40,6 +39,7 @@ def serve(host: str, port: int, settings: dict[str, Any], token_file: str) -> in
         workers = f"{sandbox_settings.workers} workers"
         print(f"sandbox ({pool.tier}, {workers}) at {server.url}; Ctrl-C ends it", flush=True)
         try:
+            signal.signal(signal.SIGTERM, _interrupt)
             server.serve_forever()
         except KeyboardInterrupt:
             print("stopped", flush=True)

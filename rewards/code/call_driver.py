@@ -1,6 +1,7 @@
 """Calls a program's functions inside the sandbox; sent there as text, behind codec.py.
 
-stdin: {"source": text} on the first line, then one {"function", "args", "kwargs"} per call.
+stdin: [source, whether to stop at the first call that gives no value], then one call_text per
+line.
 Replies: one line per call, in order, {"id": i, "ms": since the start, KIND: content} with KIND
     value         what the function returned, as typed JSON
     raised        the exception's type and message
@@ -29,12 +30,8 @@ def main(
     """Serve all calls, then end the process at once: no thread of the program writes after it."""
     write, end, clock = os.write, os._exit, time.monotonic
     start = clock()
-    header, *lines = sys.stdin.buffer.read().decode().strip("\n").split("\n")
-    source = parse(header)["source"]
-    calls = [
-        (call["function"], decode(call["args"]), {**decode(call["kwargs"])})
-        for call in map(parse, lines)
-    ]
+    lines = sys.stdin.buffer.read().decode().split("\n")
+    (source, stops), *calls = (decode(parse(line)) for line in lines)
     replies = os.dup(1)
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
@@ -46,27 +43,33 @@ def main(
         while data:
             data = data[write(replies, data) :]
 
-    # Not "__main__", so that a script's own main part is left out. The module is registered
-    # because dataclasses and typing look their own module up.
-    module = ModuleType("candidate")
-    sys.modules["candidate"] = module
     try:
-        exec(compile(source, "candidate.py", "exec", dont_inherit=True), module.__dict__)
+        module = loaded(source)
     except BaseException as error:
         reply(0, "load", quoted(described(error)))
         end(0)
     for number, (function, args, kwargs) in enumerate(calls):
+        kind = "raised"
         try:
             value = resolved(module, function)(*args, **kwargs)
+            kind = "unsupported"
+            content = encode(value)
+            kind = "value"
         except BaseException as error:
-            reply(number, "raised", quoted(described(error)))
-            continue
-        try:
-            kind, content = "value", encode(value)
-        except BaseException as error:
-            kind, content = "unsupported", quoted(described(error))
+            content = quoted(described(error))
         reply(number, kind, content)
+        if stops and kind != "value":
+            break
     end(0)
+
+
+def loaded(source: str) -> ModuleType:
+    """The program as a module. Not "__main__", so that a script's own main part is left out;
+    registered, because dataclasses and typing look their own module up."""
+    module = ModuleType("candidate")
+    sys.modules["candidate"] = module
+    exec(compile(source, "candidate.py", "exec", dont_inherit=True), module.__dict__)
+    return module
 
 
 def resolved(module: ModuleType, path: str) -> Callable[..., Any]:

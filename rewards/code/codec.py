@@ -16,7 +16,7 @@ Counter, defaultdict and OrderedDict travel as dict, to which they are equal in 
 
 import json
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 MAX_NODES = 200_000
@@ -106,6 +106,11 @@ def encode(value: object) -> str:
     writer = _Writer()
     writer.value(value, 0)
     return "".join(writer.parts)
+
+
+def call_text(function: str, args: Sequence[object], kwargs: Mapping[str, object]) -> str:
+    """A call as typed JSON. Raises Unsupported."""
+    return encode([function, list(args), dict(kwargs)])
 
 
 def parse(line: str) -> Any:

@@ -40,12 +40,13 @@ class CodeJudge:
     def check(self, task: CodeTask) -> CodeVerdict:
         """The verdict; the same program with the same tests is run once. Raises TaskError when
         the tests themselves cannot be run."""
-        key = _hash(task)
+        code = _hash(task.code)
+        key = code + _hash(repr((task.language, task.tests, task.limits, task.comparison)))
         with self._lock:
             if key in self._verdicts:
                 self._verdicts.move_to_end(key)
                 return self._verdicts[key]
-        verdict = self._check(task, key)
+        verdict = self._check(task, code)
         if verdict.verdict is not CodeVerdictKind.SANDBOX_ERROR:
             with self._lock:
                 self._verdicts[key] = verdict
@@ -75,10 +76,8 @@ class CodeJudge:
         )
 
 
-def _hash(task: CodeTask) -> str:
-    code = hashlib.sha256(task.code.encode(errors="surrogatepass")).hexdigest()
-    tests = repr((task.language, task.tests, task.limits, task.comparison))
-    return code + hashlib.sha256(tests.encode(errors="surrogatepass")).hexdigest()
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def _run_tests(runner: JobRunner, task: CodeTask, progress: Progress, seed: str) -> None:

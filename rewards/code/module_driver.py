@@ -53,7 +53,7 @@ def main(
 
     def stand_in(name: str) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            text = encode([name, list(args), kwargs])
+            text = encode([name, list(args), kwargs])  # as call_text writes it
             answer = answers.get(text)
             if answer is None:
                 wanted[text] = None
@@ -68,8 +68,7 @@ def main(
         return call
 
     replies = os.dup(1)
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     space: dict[str, Any] = {name: stand_in(name) for name in setup["names"]}
     if setup["candidate"] is not None:
         space["candidate"] = stand_in(setup["candidate"])

@@ -36,11 +36,15 @@ class RemoteSandbox:
 
     def __init__(self, url: str, *, token: str = "", connections: int = 16) -> None:
         """Raises UserError for a URL that is none."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise _not_a_url(url) from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UserError(f"reward.code.url: {url!r}; give http://HOST:PORT or https://HOST")
+            raise _not_a_url(url)
         self._https = parts.scheme == "https"
-        self._address, self._host, self._port = url, parts.hostname, parts.port
+        self._address, self._host, self._port = url, parts.hostname, port
         self._path = parts.path.rstrip("/") + "/run_code"
         self._token = token
         self._free = threading.BoundedSemaphore(connections)
@@ -80,6 +84,10 @@ class RemoteSandbox:
             return response.status, response.read(MAX_RESPONSE_BYTES)
         finally:
             connection.close()
+
+
+def _not_a_url(url: str) -> UserError:
+    return UserError(f"reward.code.url: {url!r}; give http://HOST:PORT or https://HOST")
 
 
 def read_token(path: str) -> str:

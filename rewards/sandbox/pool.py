@@ -31,8 +31,13 @@ ATTEMPTS = 2
 """Tries of a job whose server fails."""
 KEPT_PROGRAMS = 32
 """Compiled programs kept, because the tests of one problem run the same one."""
+MAX_FILES, MAX_FILE_BYTES = 1000, 32 << 20
+"""Of a job; half of what its working directory holds."""
 COMPILE_TIME_S, COMPILE_MEMORY_MIB = 20.0, 1024
 """What a compiler may use at least, even when the program may use less."""
+
+
+DEFAULTS = SandboxSettings()
 
 
 class SandboxPool:
@@ -42,7 +47,7 @@ class SandboxPool:
     tier: Tier
     """The isolation in use."""
 
-    def __init__(self, settings: SandboxSettings = SandboxSettings()) -> None:
+    def __init__(self, settings: SandboxSettings = DEFAULTS) -> None:
         """Find out what works here. Raises UserError when nothing that is allowed does."""
         self._machine = choose_machine(settings)
         self.tier = self._machine.tier
@@ -119,6 +124,8 @@ class SandboxPool:
                 outcome = server.run(request, payload, stdin, program, output_bytes)
                 return outcome
             except ZygoteError as error:
+                if self._closed:
+                    return error
                 LOGGER.warning("sandbox: a fork server failed and is replaced: %s", error)
                 failure = error
             finally:
@@ -215,13 +222,23 @@ def _language(job: Job) -> Language:
 
 
 def _check_files(job: Job, language: Language) -> None:
-    """Raises UserError for a name that is not a plain relative path of the working directory."""
+    """Raises UserError for a name that is not a plain relative path of the working directory, or
+    for more than fits there."""
+    size = sum(map(len, job.files.values()))
+    if len(job.files) > MAX_FILES or size > MAX_FILE_BYTES:
+        raise UserError(
+            f"files: {len(job.files)} of {size} bytes; at most {MAX_FILES} of together "
+            f"{MAX_FILE_BYTES} bytes; give large inputs on stdin"
+        )
+    folders = {".", *(str(each) for name in job.files for each in PurePosixPath(name).parents)}
     for name in job.files:
         path = PurePosixPath(name)
         plain = str(path) == name and not path.is_absolute() and ".." not in path.parts
-        if not plain or name == "." or "\0" in name or len(path.parts) > 8:
+        short = len(path.parts) <= 8 and len(name) <= 200 and name.isprintable()
+        if not plain or not short or name in folders:
             raise UserError(
-                f"files: {name!r} must be a relative path without '..' of at most 8 parts"
+                f"files: {name!r} must be a relative path of printable characters, without '..', "
+                "of at most 8 parts and 200 characters, and not a folder of another file"
             )
-        if language.command and name in (language.source_name, "main"):
+        if language.command and name.partition("/")[0] in (language.source_name, "main"):
             raise UserError(f"files: {name!r} is the program's own name; choose another one")

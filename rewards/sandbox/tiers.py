@@ -49,7 +49,7 @@ def choose_machine(settings: SandboxSettings) -> Machine:
     for tier in tiers:
         bubblewrap = find_bubblewrap() if tier is Tier.NAMESPACES else None
         if tier is Tier.NAMESPACES and bubblewrap is None:
-            reasons.append(f"{tier}: no bwrap found")
+            reasons.append(f"{tier}: no bwrap that the user of programs can run")
             continue
         machine = Machine(tier, interpreter, bubblewrap)
         reason = _why_not(machine)

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from rewards.sandbox.inside.protocol import (
@@ -86,21 +86,31 @@ class Zygote:
             if bubblewrap is not None:
                 jail = bubblewrap_command(bubblewrap, interpreter, self._folder)
                 command = [*jail, "--", *command]
-            self._process = subprocess.Popen(
+            handed_over = (archive, server_end.fileno(), owner.fileno())
+            self._process = self._start(command, log.fileno(), handed_over)
+            server_end.close()
+            self._await_start(log.fileno())
+
+    def _start(
+        self, command: list[str], log: int, handed_over: tuple[int, ...]
+    ) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 cwd="/",
                 env=ENVIRONMENT,
-                pass_fds=(archive, server_end.fileno(), owner.fileno()),
+                pass_fds=handed_over,
                 start_new_session=True,
                 user=self._user,
                 group=self._user,
                 extra_groups=None if self._user is None else [],
             )
-            server_end.close()
-            self._await_start(log.fileno())
+        except OSError as error:
+            self._give_back()
+            raise ZygoteError(f"cannot start {command[0]}: {error}") from error
 
     def _make_folder(self) -> str:
         folder = tempfile.mkdtemp(prefix="sandbox-")
@@ -109,13 +119,15 @@ class Zygote:
         return folder
 
     def _await_start(self, log: int) -> None:
+        reason = f"the fork server did not start within {START_S:g} s"
         if select.select([self._control], [], [], START_S)[0]:
             with contextlib.suppress(ConnectionResetError):
                 if self._control.recv(MAX_PACKET) == HELLO:
                     return
+            reason = "the fork server ended at its start"
         self.close()
         lines = os.pread(log, PIECE, 0).decode(errors="replace").strip().splitlines()
-        raise ZygoteError(lines[-1] if lines else f"no answer within {START_S:g} s")
+        raise ZygoteError(lines[-1] if lines else reason)
 
     def run(
         self, request: Request, payload: bytes, stdin: bytes, program: int, output_bytes: int
@@ -200,6 +212,9 @@ class Zygote:
         """Kill it and give back what belongs to it."""
         self.kill()
         self._process.wait()
+        self._give_back()
+
+    def _give_back(self) -> None:
         self._control.close()
         if self._tier is not Tier.NAMESPACES:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -230,7 +245,7 @@ class _Output:
 
 
 @contextlib.contextmanager
-def memory_file(content: bytes) -> Iterator[int]:
+def memory_file(content: bytes) -> Generator[int]:
     """The descriptor of a file in memory, open for reading only."""
     writable = os.memfd_create("sandbox")
     try:

@@ -1,8 +1,5 @@
 """The process of one job: from the fork of the server to the program's last instruction.
 
-    namespaces: server -> (new namespaces) -> process 1 of them, which becomes the job
-    otherwise:  server -> the job
-
 Everything that confines the job is in place before a byte of the program is looked at.
 """
 
@@ -37,6 +34,12 @@ class Jail:
     """Landlock's rules for programs; None in other tiers."""
     compile_rules: int | None
     """The same for compilers, which write to the folder and run other programs."""
+    filters: dict[Stage, seccomp.Filter]
+    """Empty in tier NONE."""
+    own_namespace: int
+    """The server's process namespace; -1 in other tiers."""
+    own_memory: int
+    """Bytes of address space of the server itself, which every fork of it has from the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +55,17 @@ class Descriptors:
 
 
 def fork_job(jail: Jail, request: Request, files: Descriptors, status: int) -> int:
-    """Start the job's process, or the one that makes namespaces for it, and return its id.
+    """Start the job's process and return its id.
 
-    status: a pipe. It receives "pid N;" from the maker of namespaces, then READY, or ERROR and a
-    reason; its end of file means that the set-up is over.
+    status: a pipe. It receives READY, or ERROR and a reason; its end means that the set-up is over.
     """
-    process = os.fork()
+    if jail.tier is Tier.NAMESPACES:
+        process = namespaces.fork_as_first(jail.own_namespace)
+    else:
+        process = os.fork()
     if process != 0:
         return process
     try:
-        if jail.tier is Tier.NAMESPACES:
-            libc.prctl(libc.PR_SET_DUMPABLE, 1)  # or /proc/self/uid_map would be root's
-            namespaces.unshare()
-            process = os.fork()
-            if process != 0:
-                os.write(status, b"pid %d;" % process)
-                os._exit(0)
         _be_the_job(jail, request, files, status)
     except BaseException as error:
         os.write(status, ERROR + f"{type(error).__name__}: {error}".encode())
@@ -76,12 +74,11 @@ def fork_job(jail: Jail, request: Request, files: Descriptors, status: int) -> i
 
 
 def _be_the_job(jail: Jail, request: Request, files: Descriptors, status: int) -> NoReturn:
-    if jail.tier is not Tier.NAMESPACES:
-        libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
     if jail.tier is not Tier.LANDLOCK:
         # With Landlock a job stays in the server's process group, which is what the owner kills.
         os.setsid()
     if jail.tier is Tier.NAMESPACES:
+        namespaces.leave()
         namespaces.cover("/proc", "nr_inodes=1,mode=555", read_only=True)
         options = f"size={FILE_MIB}m,nr_inodes={NUM_FILES},mode=700"
         namespaces.cover(jail.folder, options)
@@ -89,12 +86,12 @@ def _be_the_job(jail: Jail, request: Request, files: Descriptors, status: int) -
     os.chdir(jail.folder)
     _write(contents)
     _arrange(files, status)
-    _limit(jail.tier, request)
+    _limit(jail, request)
     if request.stage is Stage.COMPILE:
         programs.compile_native(request.command, STATUS_FD, lambda: _confine(jail, request.stage))
     _confine(jail, request.stage)
     if request.stage is Stage.NATIVE:
-        programs.run_native(STATUS_FD)
+        programs.run_native(request.memory_mib * MIB, STATUS_FD)
     programs.run_python(source, STATUS_FD)
 
 
@@ -118,12 +115,13 @@ def _arrange(files: Descriptors, status: int) -> None:
         (files.program, seccomp.EXEC_FD),
     ]:
         os.dup2(source, target, inheritable=target <= 2)
+    os.close(status)  # its end must come when STATUS_FD is closed
 
 
-def _limit(tier: Tier, request: Request) -> None:
+def _limit(jail: Jail, request: Request) -> None:
     cpu_s = ceil(request.time_s) + 1
     limits = {
-        resource.RLIMIT_AS: request.memory_mib * MIB,
+        resource.RLIMIT_AS: jail.own_memory + request.memory_mib * MIB,
         resource.RLIMIT_CPU: cpu_s,
         resource.RLIMIT_FSIZE: FILE_MIB * MIB,
         resource.RLIMIT_NOFILE: NUM_OPEN_FILES,
@@ -132,7 +130,7 @@ def _limit(tier: Tier, request: Request) -> None:
         resource.RLIMIT_MSGQUEUE: 0,
         resource.RLIMIT_SIGPENDING: NUM_THREADS,
     }
-    if tier is Tier.NAMESPACES:
+    if jail.tier is Tier.NAMESPACES:
         # Elsewhere it would count the processes that the user has outside.
         limits[resource.RLIMIT_NPROC] = NUM_THREADS
     for kind, wanted in limits.items():
@@ -151,5 +149,7 @@ def _confine(jail: Jail, stage: Stage) -> None:
     os.closerange(seccomp.EXEC_FD + (stage is not Stage.PYTHON), 1024)
     if jail.tier is Tier.NAMESPACES:
         namespaces.drop_capabilities()
-    if jail.tier is not Tier.NONE:
-        seccomp.install(stage, os.getpid(), own_files=jail.tier is Tier.NAMESPACES)
+    # A job whose server was killed has nobody to stop it. Dropping rights would reset this.
+    libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+    if stage in jail.filters:
+        jail.filters[stage].install()

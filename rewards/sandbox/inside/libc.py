@@ -8,7 +8,6 @@ import os
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 1, 4, 38, 22
-PR_SET_CHILD_SUBREAPER = 36
 
 
 def call(name: str, *arguments: object) -> int:

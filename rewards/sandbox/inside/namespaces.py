@@ -1,29 +1,44 @@
-"""Fresh namespaces for one job (namespaces(7)), made by a process without privileges."""
+"""Fresh namespaces for one job (namespaces(7)), made without any privilege outside."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import struct
-from pathlib import Path
 
 from rewards.sandbox.inside import libc
 
-_USER, _PID, _MOUNT, _IPC, _NETWORK = 0x10000000, 0x20000000, 0x00020000, 0x08000000, 0x40000000
+_USER, _PROCESS, _MOUNT, _IPC, _NETWORK = 0x10000000, 0x20000000, 0x00020000, 0x08000000, 0x40000000
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 1, 2, 4, 8
 _CAPABILITY_VERSION = 0x20080522
 
 
-def unshare() -> None:
-    """Leave for new namespaces; the next child is process 1 of the new process namespace.
+def fork_as_first(own_namespace: int) -> int:
+    """Fork; the child is process 1 of a new process namespace. For it, returns 0.
 
-    The user keeps its number. Raises OSError.
+    own_namespace: /proc/self/ns/pid of this process, which needs CAP_SYS_ADMIN in its own user
+    namespace. Raises OSError.
     """
+    libc.call("unshare", _PROCESS)
+    process = os.fork()
+    if process != 0:
+        # Or the next child would be born into this one's namespace.
+        libc.call("setns", own_namespace, _PROCESS)
+    return process
+
+
+def leave() -> None:
+    """Leave the server's namespaces for new ones. The user keeps its number. Raises OSError."""
     user, group = os.getuid(), os.getgid()
-    libc.call("unshare", _USER | _PID | _MOUNT | _IPC | _NETWORK)
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    libc.call("unshare", _USER | _MOUNT | _IPC | _NETWORK)
+    for name, content in [
+        ("setgroups", "deny"),
+        ("uid_map", f"{user} {user} 1"),
+        ("gid_map", f"{group} {group} 1"),
+    ]:
+        file = os.open(f"/proc/self/{name}", os.O_WRONLY)
+        os.write(file, content.encode())
+        os.close(file)
 
 
 def cover(path: str, options: str, *, read_only: bool = False) -> None:

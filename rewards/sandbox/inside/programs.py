@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import io
 import os
+import resource
+import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rewards.sandbox.inside.protocol import READY
 from rewards.sandbox.inside.seccomp import EXEC_FD
@@ -19,15 +22,28 @@ OUTPUT = "main"
 """The name that a compiler gives its output."""
 
 
+def make_streams() -> None:
+    """Make the streams that all jobs find in sys, once: they refer to descriptors 0 to 2, behind
+    which each job has its own. To know that they cannot seek, they are made on a pipe."""
+    reader, writer = os.pipe()
+    for file, target in ((reader, 0), (writer, 1), (writer, 2)):
+        os.dup2(file, target)
+    os.close(reader)
+    os.close(writer)
+    options: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}
+    raw_input = io.BufferedReader(io.FileIO(0, closefd=False))
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(raw_input, **options)
+    output = io.BufferedWriter(io.FileIO(1, "w", closefd=False))
+    sys.stdout = sys.__stdout__ = io.TextIOWrapper(output, **options)
+    errors = io.BufferedWriter(io.FileIO(2, "w", closefd=False))
+    options["errors"] = "backslashreplace"
+    sys.stderr = sys.__stderr__ = io.TextIOWrapper(errors, **options, line_buffering=True)
+
+
 def run_python(source: bytes, status: int) -> NoReturn:
     """Run source as the main module, and end the process as Python would."""
     os.write(status, READY)
     os.close(status)
-    sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)
-    sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)
-    sys.stderr = open(
-        2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
-    )
     sys.argv = ["main.py"]
     module = ModuleType("__main__")
     module.__dict__.update(__builtins__=builtins, __file__="main.py")
@@ -60,8 +76,8 @@ def _exit_code(value: object) -> int:
 def _finish(code: int) -> int:
     """Wait for threads, run atexit functions and flush, as the interpreter does at its end."""
     try:
-        threading._shutdown()  # type: ignore[attr-defined]
-        atexit._run_exitfuncs()
+        threading._shutdown()  # pyright: ignore
+        atexit._run_exitfuncs()  # pyright: ignore
     finally:
         for stream in (sys.stdout, sys.stderr):
             try:
@@ -71,9 +87,13 @@ def _finish(code: int) -> int:
     return code
 
 
-def run_native(status: int) -> NoReturn:
-    """Become the program behind EXEC_FD. status closes by itself when that works."""
+def run_native(memory: int, status: int) -> NoReturn:
+    """Become the program behind EXEC_FD, with an address space of so many bytes. status closes by
+    itself when that works."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
+        signal.signal(number, signal.SIG_DFL)
     os.write(status, READY)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     os.execve(EXEC_FD, ["main"], {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"})
 
 
@@ -97,6 +117,7 @@ def compile_native(command: tuple[str, ...], status: int, confine: Callable[[], 
     code = os.waitstatus_to_exitcode(os.waitpid(compiler, 0)[1])
     if code == 0:
         output = os.open(OUTPUT, os.O_RDONLY)
-        while os.sendfile(EXEC_FD, output, None, 1 << 20):
-            pass
+        copied = 0
+        while count := os.sendfile(EXEC_FD, output, copied, 1 << 20):
+            copied += count
     os._exit(code if code >= 0 else 128 - code)

@@ -15,6 +15,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 KILL = b"kill"
 HELLO = b"hello"
@@ -76,9 +77,10 @@ class Setup:
 
     @classmethod
     def decode(cls, text: str) -> Setup:
-        fields = json.loads(text)
-        readable = tuple(fields["readable"])
-        return cls(**{**fields, "tier": Tier(fields["tier"]), "readable": readable})
+        fields: dict[str, Any] = json.loads(text)
+        fields["tier"] = Tier(fields["tier"])
+        fields["readable"] = tuple(fields["readable"])
+        return cls(**fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +124,9 @@ class Reply:
 
     @classmethod
     def decode(cls, packet: bytes) -> Reply:
-        fields = json.loads(packet)
-        return cls(**{**fields, "end": End(fields["end"])})
+        fields: dict[str, Any] = json.loads(packet)
+        fields["end"] = End(fields["end"])
+        return cls(**fields)
 
 
 def pack(source: bytes, files: Mapping[str, bytes]) -> bytes:
@@ -134,7 +137,23 @@ def pack(source: bytes, files: Mapping[str, bytes]) -> bytes:
 
 def unpack(file: int) -> tuple[bytes, dict[str, bytes]]:
     """(source, files) of the payload behind a file descriptor."""
-    with os.fdopen(os.dup(file), "rb") as stream:
-        head = json.loads(stream.readline())
-        source = stream.read(head["source"])
-        return source, {name: stream.read(size) for name, size in head["files"].items()}
+    size = os.fstat(file).st_size
+    head, _, content = read_all(file, size).partition(b"\n")
+    sizes = json.loads(head)
+    end = sizes["source"]
+    source = content[:end]
+    files: dict[str, bytes] = {}
+    for name, length in sizes["files"].items():
+        files[name] = content[end : end + length]
+        end += length
+    return source, files
+
+
+def read_all(file: int, size: int) -> bytes:
+    """The first bytes of a file; os.pread alone may return fewer."""
+    pieces: list[bytes] = []
+    start = 0
+    while start < size:
+        pieces.append(os.pread(file, size - start, start))
+        start += len(pieces[-1])
+    return b"".join(pieces)

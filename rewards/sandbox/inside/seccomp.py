@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import platform
 import struct
 
@@ -48,23 +49,31 @@ Condition = tuple[int, int, tuple[int, ...]]
 are all that the kernel looks at in the arguments named here."""
 
 _ALL = 0xFFFFFFFF
+_PID = 0x7FABCDEF
+"""Stands for the job's process id, which is not known before it exists; larger than any."""
 
 
-def install(stage: Stage, pid: int, *, own_files: bool) -> None:
-    """Filter this process and all its descendants from now on. Raises OSError."""
-    libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
-    code = program(stage, pid, own_files=own_files, machine=platform.machine())
-    memory = ctypes.create_string_buffer(code)
-    # struct sock_fprog: the number of instructions, then their address after padding.
-    head = struct.pack("HP", len(code) // 8, ctypes.addressof(memory))
-    libc.call("prctl", libc.PR_SET_SECCOMP, _FILTER_MODE, ctypes.c_char_p(head))
+class Filter:
+    """The filter of a stage, made before the jobs that it is for."""
+
+    def __init__(self, stage: Stage, *, own_files: bool) -> None:
+        """own_files: whether all files that can be changed are the job's own."""
+        self._code = program(stage, _PID, own_files=own_files, machine=platform.machine())
+
+    def install(self) -> None:
+        """Filter this process and all its descendants from now on. Raises OSError."""
+        libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
+        code = self._code.replace(struct.pack("I", _PID), struct.pack("I", os.getpid()))
+        address = ctypes.cast(ctypes.c_char_p(code), ctypes.c_void_p).value
+        # struct sock_fprog: the number of instructions, then their address after padding.
+        head = struct.pack("HP", len(code) // 8, address)
+        libc.call("prctl", libc.PR_SET_SECCOMP, _FILTER_MODE, head)
 
 
 def program(stage: Stage, pid: int, *, own_files: bool, machine: str) -> bytes:
     """The filter for a stage.
 
     pid: the job's own, the only one that it may send signals to.
-    own_files: whether all files that can be changed are the job's own.
     """
     free = syscalls.numbers(syscalls.FREE, machine)
     checked = syscalls.numbers(syscalls.CHECKED, machine)

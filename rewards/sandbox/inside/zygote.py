@@ -34,7 +34,6 @@ import os
 import queue
 import random
 import re
-import resource
 import select
 import shutil
 import signal
@@ -50,7 +49,7 @@ import typing
 from pathlib import Path
 from typing import NoReturn
 
-from rewards.sandbox.inside import landlock, libc
+from rewards.sandbox.inside import landlock, libc, programs, seccomp
 from rewards.sandbox.inside.job import NUM_THREADS, Descriptors, Jail, fork_job
 from rewards.sandbox.inside.protocol import (
     ERROR,
@@ -66,17 +65,17 @@ from rewards.sandbox.inside.protocol import (
     Tier,
 )
 
-PRELOADED = (array, bisect, calendar, cmath, collections, contextlib, copy, dataclasses, datetime)
-PRELOADED += (decimal, enum, fractions, functools, heapq, io, itertools, json, math, operator)
-PRELOADED += (queue, random, re, statistics, string, struct, threading, types, typing)
+PRELOADED = [
+    *(array, bisect, calendar, cmath, collections, contextlib, copy, dataclasses, datetime),
+    *(decimal, enum, fractions, functools, heapq, io, itertools, json, math, operator, queue),
+    *(random, re, statistics, string, struct, threading, types, typing),
+]
 """What contest programs import; jobs find these modules loaded."""
 
 SETUP_S = 10.0
 """Longest set-up of a job."""
 WATCH_S = 0.05
 """Time between looks at a job's number of threads, where no namespace limits it."""
-PROCESS_ID = re.compile(rb"pid ([0-9]+);")
-"""Comes before or after READY: two processes write them."""
 _FIRST_FD = 10
 """Descriptors below are for jobs."""
 
@@ -87,10 +86,12 @@ def main() -> None:
     owner = _move(setup.owner_fd)
     for number in range(3, _FIRST_FD):
         os.dup2(0, number)
-    libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
     # The kernel shall take a job first when memory runs out.
     Path("/proc/self/oom_score_adj").write_text("1000")
-    libc.prctl(libc.PR_SET_DUMPABLE, 0)
+    if setup.tier is Tier.LANDLOCK:
+        # Jobs are processes of the same user here: keep them from its memory.
+        libc.prctl(libc.PR_SET_DUMPABLE, 0)
+    programs.make_streams()
     sys.path[0] = setup.folder  # instead of this program's archive
     server = Server(control, owner, _make_jail(setup))
     gc.collect()
@@ -114,7 +115,23 @@ def _make_jail(setup: Setup) -> Jail:
         rules = landlock.ruleset({**readable, setup.folder: landlock.READ})
         executable = {path: rights | landlock.EXECUTE for path, rights in readable.items()}
         compile_rules = landlock.ruleset({**executable, setup.folder: landlock.all_rights()})
-    return Jail(setup.tier, setup.folder, rules, compile_rules)
+    filters: dict[Stage, seccomp.Filter] = {}
+    if setup.tier is not Tier.NONE:
+        own_files = setup.tier is Tier.NAMESPACES
+        filters = {stage: seccomp.Filter(stage, own_files=own_files) for stage in Stage}
+    own_namespace = -1
+    if setup.tier is Tier.NAMESPACES:
+        own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return Jail(
+        tier=setup.tier,
+        folder=setup.folder,
+        rules=rules,
+        compile_rules=compile_rules,
+        filters=filters,
+        own_namespace=own_namespace,
+        own_memory=pages * os.sysconf("SC_PAGE_SIZE"),
+    )
 
 
 class Server:
@@ -138,8 +155,8 @@ class Server:
             reply = self._run(request, Descriptors(*files))
             for file in files:
                 os.close(file)
-            self._clean()
             self._control.send(reply.encode())
+            self._clean()
 
     def _receive(self) -> tuple[bytes, list[int]]:
         """The next packet; leaves when the owner has gone."""
@@ -151,24 +168,21 @@ class Server:
         return packet, files
 
     def _leave(self) -> NoReturn:
-        """End everything. In namespaces, the end of this process is the end of all others."""
-        if self._jail.tier is not Tier.NAMESPACES:
+        """End everything: in namespaces all processes but bwrap's, which then ends as well;
+        elsewhere this process group, and itself with it."""
+        if self._jail.tier is Tier.NAMESPACES:
+            os.kill(-1, signal.SIGKILL)
+        else:
             shutil.rmtree(self._jail.folder, ignore_errors=True)
             os.killpg(0, signal.SIGKILL)
         os._exit(0)
 
     def _run(self, request: Request, files: Descriptors) -> Reply:
         status, status_end = os.pipe()
-        first = fork_job(self._jail, request, files, status_end)
+        process = fork_job(self._jail, request, files, status_end)
         os.close(status_end)
         words = _read_to_end(status, SETUP_S)
         os.close(status)
-        process = first
-        if self._jail.tier is Tier.NAMESPACES:
-            os.waitpid(first, 0)
-            found = PROCESS_ID.search(words)
-            process = int(found[1]) if found else 0
-            words = PROCESS_ID.sub(b"", words)
         if words != READY:
             reason = words.removeprefix(ERROR).decode(errors="replace")
             return Reply(End.ERROR, 0, 0.0, 0, f"could not set up the job: {reason or 'it ended'}")
@@ -209,7 +223,8 @@ class Server:
 
     def _clean(self) -> None:
         """Empty the folder of jobs, where they share one. Landlock's jobs cannot write to it, so
-        only files of requests and of compilers are in it."""
+        only files of requests and of compilers are in it. A server that fails here ends, and the
+        next job gets a fresh one."""
         if self._jail.tier is Tier.NAMESPACES:
             return
         with os.scandir(self._jail.folder) as entries:

@@ -198,7 +198,8 @@ PROBLEMS = {
         [((7,), [2, 3, 5, 7]), ((10,), [2, 3, 5, 7]), ((1,), [])],
     ),
     "prints_along": Problem(
-        "print('loading')\ndef f(x):\n    print('called', x)\n    return x * x",
+        "print('loading', flush=True)\ndef f(x):\n"
+        "    print('called', x, flush=True)\n    return x * x",
         "print('loading')\ndef f(x):\n    print(x * x)",
         [((3,), 9), ((0,), 0)],
     ),

@@ -6,8 +6,6 @@ import pytest
 
 from rewards.code.asserts import NotACall, ParsedAssert, read_assert
 
-APPROXIMATE = {"exact_integers": False}
-
 
 @pytest.mark.parametrize(
     ("text", "wanted"),

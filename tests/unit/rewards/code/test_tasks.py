@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from configs.errors import UserError
+from rewards.code.codec import call_text
 from rewards.code.compare import OutputComparison
-from rewards.code.tasks import Call, CallTest, ModuleTests, OutputTest, TaskError, read_task
+from rewards.code.tasks import CallTest, ModuleTests, OutputTest, TaskError, read_task
 from rewards.code.values import Check
 from rewards.sandbox.jobs import Limits
 from tests.unit.rewards.code.conftest import SETTINGS
@@ -31,9 +32,9 @@ def test_call_tests() -> None:
     tests = [{"args": [1], "expected": [2]}, {"kwargs": {"x": 1}, "expected": None}]
     task = read_task({**CALL, "entry_point": "S.f", "tests": tests}, SETTINGS)
     first, second = task.tests  # pyright: ignore
-    assert first.call == Call("S.f", (1,), {})
+    assert first.call == call_text("S.f", [1], {})
     assert first.check == Check("equal", [2])
-    assert second.call == Call("S.f", (), {"x": 1})
+    assert second.call == call_text("S.f", [], {"x": 1})
     assert task.limits.time_s == SETTINGS.time_limit_s
 
 
@@ -42,7 +43,7 @@ def test_asserts_are_calls_where_all_can_be_read() -> None:
         {**ASSERT, "tests": ["assert candidate(1) == 2"], "entry_point": "g"}, SETTINGS
     )
     assert isinstance(task.tests[0], CallTest)  # pyright: ignore
-    assert task.tests[0].call == Call("g", (1,), {})  # pyright: ignore
+    assert task.tests[0].call == call_text("g", [1], {})  # pyright: ignore
     mixed = ["assert f(1) == 2", "for i in range(3): assert f(i)"]
     assert read_task({**ASSERT, "tests": mixed}, SETTINGS).tests == ModuleTests(tuple(mixed), None)
 
@@ -80,7 +81,9 @@ def test_asserts_are_calls_where_all_can_be_read() -> None:
         ({**OUTPUT, "time_limit_s": True}, "time_limit_s: True"),
         ({**OUTPUT, "time_limit_s": float("inf")}, "time_limit_s: inf"),
         ({**OUTPUT, "time_limit_s": "2"}, "time_limit_s: '2'"),
+        ({**OUTPUT, "time_limit_s": 5000}, "time_limit_s: 5000"),
         ({**OUTPUT, "memory_limit_mb": -1}, "memory_limit_mb: -1"),
+        ({**OUTPUT, "memory_limit_mb": 268435456}, "memory_limit_mb: 268435456"),
         ({**OUTPUT, "compare": "fuzzy"}, "compare: 'fuzzy'"),
         ({**OUTPUT, "compare": "float:"}, "compare: 'float:'"),
         ({**OUTPUT, "compare": "float:nan"}, "compare: 'float:nan'"),

@@ -51,19 +51,21 @@ def test_dicts_of_the_standard_library_travel_as_dict() -> None:
         assert decode(parse(encode(value))) == {"a": 2, "b": 1}
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        object(),
-        int,
-        lambda: 0,
-        range(3),
-        bytearray(b"a"),
-        type("int", (int,), {})(3),
-        [0] * 300_000,
-    ],
-    ids=["object", "type", "function", "range", "bytearray", "subclass", "large"],
-)
+OTHERS = {
+    "object": object(),
+    "type": int,
+    "function": lambda: 0,
+    "range": range(3),
+    "bytearray": bytearray(b"a"),
+    "large": [0] * 300_000,
+    **{
+        f"subclass of {kind.__name__}": type(kind.__name__, (kind,), {})()
+        for kind in (int, float, complex, str, bytes, list, tuple, set, frozenset, dict, Counter)
+    },
+}
+
+
+@pytest.mark.parametrize("value", OTHERS.values(), ids=OTHERS.keys())
 def test_other_values_are_unsupported(value: object) -> None:
     with pytest.raises(Unsupported):
         encode([value])
@@ -121,6 +123,12 @@ def test_depth_is_limited_on_both_sides() -> None:
 def test_what_the_encoder_never_writes_is_malformed(text: str) -> None:
     with pytest.raises(Malformed):
         read_value(parse(text))
+
+
+@pytest.mark.parametrize("text", ["1.0", "NaN", "-Infinity", "1e5", '{"a":1,"a":2}', "9" * 5000])
+def test_json_itself_is_read_without_liberties(text: str) -> None:
+    with pytest.raises(Malformed):
+        parse(text)
 
 
 def holds(expected: object, got: object, **options: Any) -> bool:
@@ -213,7 +221,7 @@ def test_integers_of_equal_hash_take_linear_time() -> None:
     numbers = ",".join(f'{{"int":"{hex(i * modulus)}"}}' for i in range(10, 60_000))
     started = time.perf_counter()
     read_value(parse(f'{{"set":[{numbers}]}}'))
-    assert time.perf_counter() - started < 3.0
+    assert time.perf_counter() - started < 15.0
 
 
 def test_values_are_shown_short() -> None:

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,9 @@ class World:
     def harm(self) -> list[str]:
         """What has changed since the beginning."""
         found = []
-        if not self.secret.exists() or self.secret.read_text() != WORD:
+        if not self.secret.exists() or not os.access(self.secret, os.R_OK):
+            found.append("the secret file is gone")
+        elif self.secret.read_text() != WORD:
             found.append("the secret file has changed")
         elif self.secret.stat().st_mode & 0o777 != 0o666 or self.secret.stat().st_mtime < 1000:
             found.append("the secret file's mode or time has changed")
@@ -130,19 +132,19 @@ def main() -> None:
         world = make_world()
         worlds.append(world)
         # One server for each pool, so that the next job is the next of the same server.
-        with SandboxPool(SandboxSettings(workers=1, tier=tier)) as pool:
+        with SandboxPool(SandboxSettings.model_validate({"workers": 1, "tier": tier})) as pool:
             for escape in own:
                 results.append(attack(pool, world, escape))
+                world.secret.chmod(0o666)
 
-    threads = [threading.Thread(target=work, args=(escapes[i::WORKERS],)) for i in range(WORKERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for world in worlds:
-        world.victim.kill()
-        world.victim.wait()
-        subprocess.run(["rm", "-rf", str(world.folder)], check=True)
+    try:
+        with ThreadPoolExecutor(WORKERS) as executor:
+            list(executor.map(work, [escapes[i::WORKERS] for i in range(WORKERS)]))
+    finally:
+        for world in worlds:
+            world.victim.kill()
+            world.victim.wait()
+            subprocess.run(["rm", "-rf", str(world.folder)], check=True)
     print(json.dumps(results))
 
 

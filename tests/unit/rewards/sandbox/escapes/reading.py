@@ -31,7 +31,6 @@ for top in ("/tmp", "/var", "/home", "/opt", "/srv", "/mnt", "/dev", "/run", "/w
         if os.path.basename(W["secret"]) in names:
             escaped(folder)
 """,
-        control=True,
     ),
     Escape(
         "read_parents_environment",
