@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from configs.schema import RewardSettings
-from rewards.accuracy import accuracy_outcome
 from rewards.format import THINK, format_reward, opens_thinking
+from rewards.math import MathChecker
 from rl.records import FinishReason, Outcome, Score
 
 
@@ -17,16 +19,23 @@ def score(
 ) -> Score:
     """R1-Zero's rule-based reward: Reward_acc + Reward_format (arXiv 2501.12948v2, eq. 4).
 
-    A pure function. completion_text is free of end-of-text tokens. A gold answer that cannot be
-    read gives no reward at all, so that the data set's fault is not held against the policy.
+    completion_text is free of end-of-text tokens. A gold answer that cannot be
+    read gives no reward at all, so that the data set's fault is not held against the policy; nor
+    does a checker that could not run.
     """
     opened = THINK if opens_thinking(prompt_text) else ""
-    outcome = accuracy_outcome(opened + completion_text, gold)
+    outcome = _math_checker().check(opened + completion_text, gold).outcome
     parts = {
         "accuracy": float(outcome is Outcome.CORRECT),
         "format": format_reward(prompt_text, completion_text, finish_reason),
     }
-    if outcome is Outcome.UNPARSEABLE_GOLD:
+    if outcome in (Outcome.UNPARSEABLE_GOLD, Outcome.CHECKER_ERROR):
         return Score(reward=None, outcome=outcome, parts=parts)
     reward = settings.accuracy * parts["accuracy"] + settings.format * parts["format"]
     return Score(reward=reward, outcome=outcome, parts=parts)
+
+
+@cache
+def _math_checker() -> MathChecker:
+    """One per process."""
+    return MathChecker()

@@ -1,6 +1,6 @@
 """The accuracy reward for mathematics, stage by stage: cheap and certain before costly.
 
-    extract -> cap -> normalise -> same spelling -> structure and exact values -> Math-Verify
+extract -> cap -> normalise -> same spelling -> structure and exact values -> Math-Verify
 """
 
 from __future__ import annotations
@@ -13,13 +13,20 @@ from types import TracebackType
 
 from configs.schema import MathSettings
 from rewards.math.comparison import same_answer
+from rewards.math.evaluation import TooLarge, Undefined
 from rewards.math.expression import Unreadable, parse
 from rewards.math.extraction import box_run, find_boxes, from_answer, from_completion
 from rewards.math.guards import MAX_CHARACTERS, balanced, refuse_bombs
 from rewards.math.normalise import normalise, same_spelling
 from rewards.math.numbers import exact_number
-from rewards.math.symbolic import Budget, OutOfLimits, SymbolicWorker, UnreadableGold, WorkerUnavailable
-from rewards.math.values import TooLarge, Undefined, exact_value
+from rewards.math.symbolic import (
+    Budget,
+    OutOfLimits,
+    SymbolicWorker,
+    UnreadableGold,
+    WorkerUnavailable,
+)
+from rewards.math.values import exact_value
 from rewards.math.words import choice, choices, is_choice
 from rl.records import Outcome
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from rewards.math.evaluation import MAX_EXPONENT, TooLarge
 from rewards.math.expression import MAX_DEPTH
-from rewards.math.values import MAX_EXPONENT, TooLarge
 
 MAX_CHARACTERS = 1000
 """Longest answer that is compared."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 _UNICODE = {
     "−": "-",
@@ -78,14 +79,18 @@ _SIZES = ("left", "right", "mleft", "mright", "big", "Big", "bigg", "Bigg", "big
 _SIZES_MORE = ("Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "middle")
 _DROPPED = {*_SPACE, *_SIZES, *_SIZES_MORE}
 
-_MATRIX = re.compile(r"(?:\[|\()?\s*\\begin\{array\}\s*\{[lcr|\s]*\}(.*?)\\end\{array\}\s*(?:\]|\))?")
+_MATRIX = re.compile(
+    r"(?:\[|\()?\s*\\begin\{array\}\s*\{[lcr|\s]*\}(.*?)\\end\{array\}\s*(?:\]|\))?"
+)
 _COMMAND = re.compile(r"\\([A-Za-z]+)(?![A-Za-z])")
 _PLAIN_FUNCTION = re.compile(
     r"(?<![\\A-Za-z])(sqrt|arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|ln|log|exp"
     r"|pi|infty|infinity|cup|union)(?![A-Za-z])"
 )
 _PLAIN_NAMES = {"infinity": "infty", "union": "cup"}
-_LEADING = re.compile(r"^(?:(?:the )?(?:final )?answer(?: is|:)|答案(?:是|为|:)|所以|因此|即)\s*", re.I)
+_LEADING = re.compile(
+    r"^(?:(?:the )?(?:final )?answer(?: is|:)|答案(?:是|为|:)|所以|因此|即)\s*", re.I
+)
 
 
 def normalise(text: str) -> str:
@@ -135,7 +140,7 @@ def _plain_unicode(text: str) -> str:
     return "".join(pieces)
 
 
-def _as_script(mark: str):  # noqa: ANN202
+def _as_script(mark: str) -> Callable[[re.Match[str]], str]:
     def replace(match: re.Match[str]) -> str:
         inner = unicodedata.normalize("NFKC", match.group()).replace("−", "-")
         return f"{mark}{{{inner}}}"

@@ -121,7 +121,9 @@ def split_unit(text: str) -> tuple[str, Unit | None, int]:
         return text, None, 1
     number, tail = match["number"].strip(), match["unit"]
     words = re.sub(r"\\(?:text|mathrm|operatorname)\s*\{([^{}]*)\}", r" \1 ", tail)
-    words = words.replace("^{\\circ}", "°").replace("° ", "°").replace("\\%", "%").strip().strip(".")
+    words = (
+        words.replace("^{\\circ}", "°").replace("° ", "°").replace("\\%", "%").strip().strip(".")
+    )
     first, _, rest = words.partition(" ")
     multiplier = _MULTIPLIERS.get(first.lower(), 1)
     if multiplier != 1:

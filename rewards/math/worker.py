@@ -22,6 +22,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 MAX_MESSAGE = 1 << 16
@@ -105,23 +106,18 @@ def _work(
 def _load() -> Callable[[str, str], str]:
     """Imports Math-Verify and warms it up, so that forked workers start warm."""
     logging.disable(logging.CRITICAL)
-    from math_verify import LatexExtractionConfig
-    from math_verify import parse as untyped_parse
-    from math_verify import verify as untyped_verify
-
-    parse: Any = untyped_parse
-    verify: Any = untyped_verify
-    latex = [LatexExtractionConfig(boxed_match_priority=0)]
+    math_verify: Any = import_module("math_verify")  # has no type hints to speak of
+    latex = [math_verify.LatexExtractionConfig(boxed_match_priority=0)]
 
     def read(text: str) -> list[Any]:
         # Outside a box or a formula, Math-Verify looks for numbers only.
-        return parse(f"\\boxed{{{text}}}", latex, "no_fallback", parsing_timeout=None)
+        return math_verify.parse(f"\\boxed{{{text}}}", latex, "no_fallback", parsing_timeout=None)
 
     def compare(gold: str, answer: str) -> str:
         gold_values = read(gold)
         if not gold_values:
             return "gold"
-        same = verify(
+        same: bool = math_verify.verify(
             gold_values,
             read(answer),
             float_rounding=6,

@@ -31,7 +31,7 @@ def test_reward_is_the_weighted_sum(completion, finish_reason, reward, outcome):
 
 
 def test_unreadable_gold_gives_no_reward():
-    result = score("?", "<think>a</think><answer>7</answer>", "seven", "stop", SETTINGS)
+    result = score("?", "<think>a</think><answer>7</answer>", "1/0", "stop", SETTINGS)
     assert result.reward is None
     assert result.outcome is Outcome.UNPARSEABLE_GOLD
     assert result.parts == {"accuracy": 0.0, "format": 1.0}
