@@ -16,7 +16,7 @@ from rewards.math.comparison import same_answer
 from rewards.math.evaluation import TooLarge, Undefined
 from rewards.math.expression import Unreadable, parse
 from rewards.math.extraction import box_run, find_boxes, from_answer, from_completion
-from rewards.math.guards import MAX_CHARACTERS, balanced, refuse_bombs
+from rewards.math.guards import MAX_CHARACTERS, balanced, refuse_bombs, refuse_deep
 from rewards.math.normalise import normalise, same_spelling
 from rewards.math.numbers import exact_number
 from rewards.math.symbolic import (
@@ -115,6 +115,7 @@ class MathChecker:
             return self._worker.same(gold, answer, budget)
 
         try:
+            refuse_deep(gold, answer)
             return _outcome(same_answer(gold, answer, self._settings, symbolic)), ""
         except TooLarge as error:
             return Outcome.WRONG, f"not evaluated: {error}"
@@ -149,6 +150,8 @@ def _outcome(same: bool) -> Outcome:
 @lru_cache(maxsize=4096)
 def _read_gold(gold: str) -> tuple[str | None, str]:
     """The normalised gold answer, or None and what is wrong with it."""
+    if not find_boxes(gold):
+        gold = gold.rpartition("\\boxed{")[2]  # a box that the data set never closed
     answer = from_answer(gold)
     if answer is None or not answer.strip():
         return None, "the gold answer is empty"

@@ -95,6 +95,9 @@ class Evaluator:
         left, right = self.pair(left, right)
         return left / right
 
+    def invert(self, value: Any) -> Any:
+        return self.divide(Fraction(1), value)
+
     def power(self, base: Any, exponent: Any) -> Any:
         if isinstance(exponent, Fraction) and isinstance(base, Fraction):
             if exponent.denominator == 1:
@@ -176,14 +179,20 @@ class Evaluator:
         return self.context.ln(argument)
 
 
-def _add(self: Evaluator, left: Any, right: Any) -> Any:
-    left, right = self.pair(left, right)
-    return left + right
+def _add(self: Evaluator, *values: Any) -> Any:
+    total: Any = Fraction(0)
+    for value in values:
+        left, right = self.pair(total, value)
+        total = left + right
+    return total
 
 
-def _multiply(self: Evaluator, left: Any, right: Any) -> Any:
-    left, right = self.pair(left, right)
-    return left * right
+def _multiply(self: Evaluator, *values: Any) -> Any:
+    product: Any = Fraction(1)
+    for value in values:
+        left, right = self.pair(product, value)
+        product = left * right
+    return product
 
 
 def _rounded(rounding: Callable[[Any], int]) -> Callable[[Evaluator, Any], Any]:
@@ -197,7 +206,8 @@ _RECIPROCALS = {"cot": "tan", "sec": "cos", "csc": "sin"}
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     "+": _add,
     "*": _multiply,
-    "/": Evaluator.divide,
+    "frac": Evaluator.divide,
+    "inverse": Evaluator.invert,
     "^": Evaluator.power,
     "root": Evaluator.root,
     "!": Evaluator.factorial,

@@ -102,49 +102,43 @@ class _Parser:
         if self.take(token) is None:
             raise Unreadable(f"{token} expected at {self.text[self.at :]!r}")
 
-    # --- sums and products ---
+    # --- sums and products: flat, so that long ones are not deep ---
 
     def expression(self) -> Node:
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise Unreadable("nested too deeply")
-        node = self.term()
+        terms = [self.term()]
         while (sign := self.take("+", "-")) is not None:
-            other = self.term()
-            node = Node("+", (node, other if sign == "+" else Node("neg", (other,))))
-        self.depth -= 1
-        return node
+            term = self.term()
+            terms.append(term if sign == "+" else Node("neg", (term,)))
+        return terms[0] if len(terms) == 1 else Node("+", tuple(terms))
 
     def term(self) -> Node:
-        node = self.signed()
+        factors = [self.signed()]
         while True:
             operator = self.take("*", "\\cdot", "\\times", "/", "\\div")
             if operator is not None:
-                other = self.signed()
-                node = Node("/" if operator in ("/", "\\div") else "*", (node, other))
+                factor = self.signed()
+                factors.append(Node("inverse", (factor,)) if operator in ("/", "\\div") else factor)
             elif self.starts_factor():
-                node = self.juxtaposed(node, self.power())
+                factors += self.juxtaposed(factors.pop(), self.power())
             else:
-                return node
+                return factors[0] if len(factors) == 1 else Node("*", tuple(factors))
 
-    def juxtaposed(self, left: Node, right: Node) -> Node:
+    def juxtaposed(self, left: Node, right: Node) -> list[Node]:
         """2x is a product, 2\\frac{1}{2} a mixed number, and "2 3" neither."""
         if right.kind == "number":
             raise Unreadable("two numbers side by side")
-        is_fraction = right.kind == "/" and right.name == "frac"
-        if left.kind == "number" and is_fraction and all(p.kind == "number" for p in right.parts):
-            if left.value.denominator == 1:
-                return Node("+", (left, right if left.value >= 0 else Node("neg", (right,))))
+        is_fraction = right.kind == "frac" and all(p.kind == "number" for p in right.parts)
+        if left.kind != "number" or not is_fraction:
+            return [left, right]
+        if left.value.denominator != 1:
             raise Unreadable("a decimal before a fraction")
-        return Node("*", (left, right))
+        return [Node("+", (left, right if left.value >= 0 else Node("neg", (right,))))]
 
     def signed(self) -> Node:
         sign = self.take("+", "-")
         if sign is None:
             return self.power()
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise Unreadable("too many signs")
+        self.descend()
         operand = self.signed()
         self.depth -= 1
         if sign == "+":
@@ -152,6 +146,11 @@ class _Parser:
         if operand.kind == "number":
             return Node("number", value=-operand.value)
         return Node("neg", (operand,))
+
+    def descend(self) -> None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise Unreadable("nested too deeply")
 
     def starts_factor(self) -> bool:
         self.skip()
@@ -176,8 +175,11 @@ class _Parser:
         return self.postfix(Node("^", (base, exponent)))
 
     def postfix(self, node: Node) -> Node:
+        factorials = 0
         while self.take("!") is not None:
-            node = Node("!", (node,))
+            node, factorials = Node("!", (node,)), factorials + 1
+            if factorials > MAX_DEPTH:
+                raise Unreadable("too many factorials")
         return node
 
     def script(self) -> Node:
@@ -189,6 +191,12 @@ class _Parser:
     # --- atoms ---
 
     def atom(self) -> Node:
+        self.descend()
+        node = self.unguarded_atom()
+        self.depth -= 1
+        return node
+
+    def unguarded_atom(self) -> Node:
         self.skip()
         number = _NUMBER.match(self.text, self.at)
         if number is not None:
@@ -258,7 +266,7 @@ class _Parser:
         if name in _CONSTANTS:
             return Node("constant", name=_CONSTANTS[name])
         if name == "\\frac":
-            return Node("/", (self.argument(), self.argument()), name="frac")
+            return Node("frac", (self.argument(), self.argument()))
         if name == "\\binom":
             return Node("binomial", (self.argument(), self.argument()))
         if name == "\\sqrt":
@@ -305,7 +313,7 @@ class _Parser:
         else:
             operand = self.signed()
             while self.starts_factor() and not self.sees(*(f"\\{f}" for f in FUNCTIONS)):
-                operand = self.juxtaposed(operand, self.power())
+                operand = Node("*", tuple(self.juxtaposed(operand, self.power())))
         if exponent is not None and exponent == Node("number", value=Fraction(-1)):
             return Node("function", (operand,), name=f"arc{name}")
         if base is not None:

@@ -66,7 +66,7 @@ def from_completion(text: str) -> str | None:
         return None if inside is None else from_answer(inside)
     boxes = find_boxes(tail)
     if boxes:
-        return box_run(tail[boxes[-1].begin :])
+        return box_run(tail[boxes[-1].begin :]) or None
     return _after_marker(tail)
 
 

@@ -89,7 +89,7 @@ _PLAIN_FUNCTION = re.compile(
 )
 _PLAIN_NAMES = {"infinity": "infty", "union": "cup"}
 _LEADING = re.compile(
-    r"^(?:(?:the )?(?:final )?answer(?: is|:)|答案(?:是|为|:)|所以|因此|即)\s*", re.I
+    r"^(?:(?:(?:the )?(?:final )?answer(?: is|:)|答案(?:是|为|:)|所以|因此|即)\s*)+", re.IGNORECASE
 )
 
 

@@ -121,7 +121,7 @@ def test_box_run(text: str, content: str | None) -> None:
     "text",
     [
         "\\boxed{" * 100_000,
-        "\\boxed{1}" * 100_000,
+        "\\boxed{1}" * 20_000,
         "{" * 100_000 + "}" * 100_000,
         "}" * 200_000,
         "<answer>" * 100_000,
