@@ -18,7 +18,7 @@ from rewards.math.expression import Unreadable, parse
 from rewards.math.extraction import box_run, find_boxes, from_answer, from_completion
 from rewards.math.guards import MAX_CHARACTERS, balanced, refuse_bombs, refuse_deep
 from rewards.math.normalise import normalise, same_spelling
-from rewards.math.numbers import exact_number
+from rewards.math.numbers import exact_number, read_number
 from rewards.math.symbolic import (
     Budget,
     OutOfLimits,
@@ -77,6 +77,9 @@ class MathChecker:
         if len(extracted) > MAX_CHARACTERS:
             detail = f"an answer of {len(extracted)} characters; at most {MAX_CHARACTERS} are read"
             return Outcome.WRONG, extracted[:MAX_CHARACTERS], detail
+        value = read_number(extracted)
+        if value is not None and value == exact_number(gold_text):
+            return Outcome.CORRECT, extracted, ""
         try:
             outcome, detail = self._decide(gold_text, normalise(extracted))
             run = None if is_answer else _boxes_together(prediction)
@@ -94,9 +97,6 @@ class MathChecker:
             return Outcome.CORRECT, ""
         if not answer:
             return Outcome.WRONG, "the answer is empty"
-        gold_value, value = exact_number(gold), exact_number(answer)
-        if gold_value is not None and gold_value == value:
-            return Outcome.CORRECT, ""
         letter = choice(gold)
         if letter is not None:
             return _outcome(is_choice(answer, letter)), f"choice {letter}"

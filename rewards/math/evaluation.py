@@ -65,7 +65,7 @@ class Evaluator:
         if kind == "symbol":
             return _sample(node.name, self.point)
         parts = [self.value(part) for part in node.parts]
-        if kind in ("function", "log_base", "apply"):
+        if kind in ("function", "log_base", "apply", "opaque"):
             return self.function(node, parts)
         return _OPERATIONS[kind](self, *parts)
 
@@ -154,7 +154,7 @@ class Evaluator:
     def function(self, node: Node, arguments: list[Any]) -> Any:
         context = self.context
         values = [self.real(argument) for argument in arguments]
-        if node.kind == "apply":
+        if node.kind in ("apply", "opaque"):
             # Any smooth function without symmetry will do, the same one for the same name.
             start = context.mpf(zlib.crc32(node.name.encode()) % 997) / 311
             return context.cos(sum((i + 2) * v for i, v in enumerate(values)) + start)

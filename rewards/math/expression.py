@@ -279,6 +279,8 @@ class _Parser:
             return self.function(inner)
         if name[1:] in FUNCTIONS:
             return self.function(name[1:])
+        if name in ("\\sum", "\\prod", "\\int", "\\lim"):
+            return self.bound(name)
         if name in ("\\overline", "\\bar", "\\vec", "\\hat"):
             return Node("symbol", name=f"{name[1:]} {self.raw_argument()}")
         if name in ("\\lfloor", "\\lceil"):
@@ -286,6 +288,13 @@ class _Parser:
             self.need("\\rfloor" if name == "\\lfloor" else "\\rceil")
             return Node("floor" if name == "\\lfloor" else "ceil", (inner,))
         raise Unreadable(name)
+
+    def bound(self, name: str) -> Node:
+        """A sum or integral, which is only recognised, not worked out: the same operator with the
+        same limits over the same body is the same."""
+        while (mark := self.take("_", "^")) is not None:
+            name += mark + self.raw_argument()
+        return Node("opaque", (self.term(),), name=name)
 
     def named(self, name: str) -> Node:
         if len(name) == 1:

@@ -25,7 +25,7 @@ _SMALL, _DISTINCT = "1e-20", "1e-15"
 
 def exact_value(node: Node) -> Fraction | None:
     """The value if it is rational and comes out exactly; raises TooLarge or Undefined."""
-    if symbols(node):
+    if symbols(node) or contains(node, "opaque"):
         return None
     value = Evaluator(_CONTEXTS[0], 0, natural_log=False).value(node)
     return value if isinstance(value, Fraction) else None
@@ -33,7 +33,7 @@ def exact_value(node: Node) -> Fraction | None:
 
 def bounds(node: Node) -> tuple[Fraction, Fraction] | None:
     """Two fractions 1e-40 around the value of a real constant; None when there is none."""
-    if symbols(node):
+    if symbols(node) or contains(node, "opaque"):
         return None
     value = Evaluator(_CONTEXTS[0], 0, natural_log=False).value(node)
     if isinstance(value, Fraction):
@@ -59,11 +59,15 @@ def same_value(gold: Node, answer: Node) -> bool | None:
     both = Node("pair", (gold, answer))
     readings = (True, False) if contains(both, "function", "log") else (False,)
     verdicts = [_same_under(gold, answer, natural_log) for natural_log in readings]
-    return True if True in verdicts else None if None in verdicts else False
+    if True in verdicts:
+        return True
+    # Sums over different limits may still be equal.
+    return None if None in verdicts or contains(both, "opaque") else False
 
 
-def ratio_sign(gold: Node, answer: Node) -> int:
-    """The sign of the constant c when answer = c * gold with c != 0 at every point; else 0."""
+def ratio_sign(gold: Node, answer: Node) -> int | None:
+    """The sign of the constant c when answer = c * gold with c != 0 at every point; else 0, or
+    None when sums leave that open."""
     ratios: list[Any] = []
     for point in range(NUM_POINTS):
         evaluator = Evaluator(_CONTEXTS[0], point, natural_log=True)
@@ -79,7 +83,7 @@ def ratio_sign(gold: Node, answer: Node) -> int:
         abs(ratio - ratios[0]) <= tolerance * abs(ratios[0]) for ratio in ratios
     )
     if not constant or ratios[0] == 0:
-        return 0
+        return None if contains(Node("pair", (gold, answer)), "opaque") else 0
     return 1 if _CONTEXTS[0].re(ratios[0]) > 0 else -1
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from math import gcd
 from statistics import quantiles
 
 from configs.schema import MathSettings
@@ -56,7 +57,7 @@ LATEX: tuple[Callable[[int, int, int], Pair], ...] = (
         f"\\begin{{pmatrix}} {a} & {b} \\\\ {c} & 1 \\end{{pmatrix}}",
         f"\\begin{{bmatrix}} {a} & {b} \\\\ {c} & \\frac{{2}}{{2}} \\end{{bmatrix}}",
     ),
-    lambda a, b, c: (f"\\frac{{{a}}}{{3}}", f"\\int_0^1 {a} x^2 \\, dx"),
+    lambda a, b, c: (f"\\operatorname{{lcm}}({a}, {b})", f"{a * b // gcd(a, b)}"),
 )
 
 
