@@ -10,7 +10,8 @@ from itertools import chain
 
 from configs.schema import MathSettings
 from rewards.math.evaluation import Undefined
-from rewards.math.expression import Node, Unreadable, parse
+from rewards.math.expression import Unreadable, parse
+from rewards.math.nodes import Node
 from rewards.math.numbers import decimal_comma
 from rewards.math.regions import Region, as_region, same_region
 from rewards.math.scalars import Symbolic, same_scalar

@@ -10,7 +10,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-from rewards.math.expression import Node
+from rewards.math.nodes import Node
 
 _mpmath: Any = import_module("mpmath")  # has no type stubs
 
@@ -211,7 +211,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "^": Evaluator.power,
     "root": Evaluator.root,
     "!": Evaluator.factorial,
-    "binomial": Evaluator.binomial,
+    "binom": Evaluator.binomial,
     "neg": Evaluator.negate,
     "abs": Evaluator.magnitude,
     "group": Evaluator.itself,

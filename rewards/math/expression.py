@@ -9,9 +9,10 @@ What the grammar does not know raises Unreadable; such answers go to Math-Verify
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
+
+from rewards.math.nodes import Node
 
 MAX_DEPTH = 50
 """Deeper nesting is no answer and would exhaust the stack."""
@@ -38,16 +39,6 @@ class Unreadable(ValueError):
     """The text is outside the grammar."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One operation: Node("+", (Node("number", value=3), Node("symbol", name="x"))) is 3 + x."""
-
-    kind: str
-    parts: tuple[Node, ...] = ()
-    name: str = ""
-    value: Fraction = field(default=Fraction(0))
-
-
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Node:
     """The expression in a normalised text; raises Unreadable."""
@@ -57,18 +48,6 @@ def parse(text: str) -> Node:
     if parser.at < len(text):
         raise Unreadable(text[parser.at :])
     return node
-
-
-def symbols(node: Node) -> frozenset[str]:
-    """The names of all free symbols."""
-    own = frozenset((node.name,)) if node.kind == "symbol" else frozenset[str]()
-    return own.union(*map(symbols, node.parts))
-
-
-def contains(node: Node, kind: str, name: str = "") -> bool:
-    """Whether an operation occurs anywhere."""
-    here = node.kind == kind and (not name or node.name == name)
-    return here or any(contains(part, kind, name) for part in node.parts)
 
 
 class _Parser:
@@ -101,8 +80,6 @@ class _Parser:
     def need(self, token: str) -> None:
         if self.take(token) is None:
             raise Unreadable(f"{token} expected at {self.text[self.at :]!r}")
-
-    # --- sums and products: flat, so that long ones are not deep ---
 
     def expression(self) -> Node:
         terms = [self.term()]
@@ -160,8 +137,6 @@ class _Parser:
         command = _COMMAND.match(self.text, self.at)
         return command is not None and command.group() not in _NO_FACTOR
 
-    # --- powers and postfixes ---
-
     def power(self) -> Node:
         base = self.postfix(self.atom())
         if self.sees("^") is None:
@@ -187,8 +162,6 @@ class _Parser:
         sign = self.take("-", "+")
         node = self.postfix(self.atom())
         return Node("neg", (node,)) if sign == "-" else node
-
-    # --- atoms ---
 
     def atom(self) -> Node:
         self.descend()
@@ -265,15 +238,11 @@ class _Parser:
     def command(self, name: str) -> Node:
         if name in _CONSTANTS:
             return Node("constant", name=_CONSTANTS[name])
-        if name == "\\frac":
-            return Node("frac", (self.argument(), self.argument()))
-        if name == "\\binom":
-            return Node("binomial", (self.argument(), self.argument()))
+        if name in ("\\frac", "\\binom"):
+            return Node(name[1:], (self.argument(), self.argument()))
         if name == "\\sqrt":
             return self.root()
-        if name == "\\mathrm":
-            return self.named(self.raw_argument())
-        if name == "\\text":
+        if name in ("\\mathrm", "\\text"):
             return self.named(self.raw_argument())
         if name == "\\operatorname" and (inner := self.raw_argument()) in FUNCTIONS:
             return self.function(inner)
@@ -285,8 +254,8 @@ class _Parser:
             return Node("symbol", name=f"{name[1:]} {self.raw_argument()}")
         if name in ("\\lfloor", "\\lceil"):
             inner = self.expression()
-            self.need("\\rfloor" if name == "\\lfloor" else "\\rceil")
-            return Node("floor" if name == "\\lfloor" else "ceil", (inner,))
+            self.need(f"\\r{name[2:]}")
+            return Node(name[2:], (inner,))
         raise Unreadable(name)
 
     def bound(self, name: str) -> Node:

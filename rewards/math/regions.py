@@ -12,7 +12,8 @@ from fractions import Fraction
 from itertools import pairwise
 
 from rewards.math.evaluation import TooLarge, Undefined
-from rewards.math.expression import Unreadable, parse, symbols
+from rewards.math.expression import Unreadable, parse
+from rewards.math.nodes import symbols
 from rewards.math.structure import Answer, Interval, Items, Relation, Scalar, Union, split
 from rewards.math.values import bounds
 

@@ -8,7 +8,8 @@ from fractions import Fraction
 
 from configs.schema import MathSettings
 from rewards.math.evaluation import Undefined
-from rewards.math.expression import Node, Unreadable, parse
+from rewards.math.expression import Unreadable, parse
+from rewards.math.nodes import Node
 from rewards.math.normalise import same_spelling
 from rewards.math.numbers import (
     approximates,

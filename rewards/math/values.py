@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from rewards.math.evaluation import MAX_BITS, Evaluator, TooLarge, Undefined, context_of
-from rewards.math.expression import Node, contains, symbols
+from rewards.math.nodes import Node, contains, symbols
 
 NUM_POINTS = 4
 """Sample points for expressions with symbols."""

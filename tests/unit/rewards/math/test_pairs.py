@@ -20,8 +20,6 @@ PUBLISHED = os.environ.get("MATH_VERIFY_TESTS", "")
 NOT_FOLLOWED = {
     ("$10/9$", "Answer $ \\frac{1}{2} \\$ = \\frac{10}{9} $"): "states that 1/2 is 10/9",
     ("$1 = \\zzz = x = 0$", "$0$"): "states that 1 is 0",
-    ("$9$", "Answer $ \n 9 \n $"): "is right, whatever the line breaks",
-    ("$9$", "Answer \\( \n 9 \n \\)"): "is right, whatever the line breaks",
     ("$(\\begin{pmatrix}\\frac{1}{3}\\\\ \\frac{1}{5} \\end{pmatrix})$",): "1/3 is not 0.33",
     ("$(\\frac{3}{5},\\frac{8}{3}]$", "$(0.6,2.6667]$"): "8/3 is not 2.6667",
     ("$x \\in [-2,7]$", "$-2 \\\\le x \\\\le 7$"): "is listed as right and as wrong",
