@@ -1,5 +1,5 @@
 # Everything runs inside .venv, which `make setup` makes and keeps up to date.
-.PHONY: setup quickstart test check bench faults
+.PHONY: setup quickstart test check bench bench-rewards faults
 .SILENT:
 
 setup:
@@ -22,3 +22,7 @@ bench: setup
 
 faults: setup
 	.venv/bin/python -m pytest tests/faults -m "slow or not slow"
+
+bench-rewards: setup
+	.venv/bin/python -m tests.bench.bench_math
+	.venv/bin/python -m tests.bench.bench_sandbox

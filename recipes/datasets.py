@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase
 from configs.errors import UserError
 from configs.schema import Gsm8kData, NanoData
 from recipes.nano_world import draw_problems
-from rewards.accuracy import read_number
+from rewards.math.numbers import read_number
 from rl.records import Prompt
 from rl.seeds import seed_for
 

@@ -13,11 +13,12 @@ from types import TracebackType
 
 from configs.schema import MathSettings
 from rewards.math.comparison import same_answer
+from rewards.math.evaluation import TooLarge, Undefined
 from rewards.math.expression import Unreadable, parse
 from rewards.math.extraction import box_run, find_boxes, from_answer, from_completion
-from rewards.math.guards import MAX_CHARACTERS, balanced, refuse_bombs
+from rewards.math.guards import MAX_CHARACTERS, balanced, refuse_bombs, refuse_deep
 from rewards.math.normalise import normalise, same_spelling
-from rewards.math.numbers import exact_number
+from rewards.math.numbers import exact_number, read_number
 from rewards.math.symbolic import (
     Budget,
     OutOfLimits,
@@ -25,7 +26,7 @@ from rewards.math.symbolic import (
     UnreadableGold,
     WorkerUnavailable,
 )
-from rewards.math.values import TooLarge, Undefined, exact_value
+from rewards.math.values import exact_value
 from rewards.math.words import choice, choices, is_choice
 from rl.records import Outcome
 
@@ -49,7 +50,7 @@ class MathChecker:
     """Compares answers with gold answers. Safe to share between threads; every process that uses
     one has its own Math-Verify worker, which the first answer that needs it starts."""
 
-    def __init__(self, settings: MathSettings = MathSettings()) -> None:
+    def __init__(self, settings: MathSettings = MathSettings()) -> None:  # noqa: B008 (frozen)
         self._settings = settings
         self._worker = SymbolicWorker(settings.memory_mb)
         self._decide = lru_cache(settings.cache_size)(self._compare)
@@ -76,6 +77,9 @@ class MathChecker:
         if len(extracted) > MAX_CHARACTERS:
             detail = f"an answer of {len(extracted)} characters; at most {MAX_CHARACTERS} are read"
             return Outcome.WRONG, extracted[:MAX_CHARACTERS], detail
+        value = read_number(extracted)
+        if value is not None and value == exact_number(gold_text):
+            return Outcome.CORRECT, extracted, ""
         try:
             outcome, detail = self._decide(gold_text, normalise(extracted))
             run = None if is_answer else _boxes_together(prediction)
@@ -93,9 +97,6 @@ class MathChecker:
             return Outcome.CORRECT, ""
         if not answer:
             return Outcome.WRONG, "the answer is empty"
-        gold_value, value = exact_number(gold), exact_number(answer)
-        if gold_value is not None and gold_value == value:
-            return Outcome.CORRECT, ""
         letter = choice(gold)
         if letter is not None:
             return _outcome(is_choice(answer, letter)), f"choice {letter}"
@@ -114,6 +115,7 @@ class MathChecker:
             return self._worker.same(gold, answer, budget)
 
         try:
+            refuse_deep(gold, answer)
             return _outcome(same_answer(gold, answer, self._settings, symbolic)), ""
         except TooLarge as error:
             return Outcome.WRONG, f"not evaluated: {error}"
@@ -148,6 +150,8 @@ def _outcome(same: bool) -> Outcome:
 @lru_cache(maxsize=4096)
 def _read_gold(gold: str) -> tuple[str | None, str]:
     """The normalised gold answer, or None and what is wrong with it."""
+    if not find_boxes(gold):
+        gold = gold.rpartition("\\boxed{")[2]  # a box that the data set never closed
     answer = from_answer(gold)
     if answer is None or not answer.strip():
         return None, "the gold answer is empty"

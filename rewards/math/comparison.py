@@ -5,10 +5,13 @@ else; brackets are never dropped; what is a relation on one side may be an inter
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import chain
 
 from configs.schema import MathSettings
+from rewards.math.evaluation import Undefined
 from rewards.math.expression import Unreadable, parse
+from rewards.math.nodes import Node
 from rewards.math.numbers import decimal_comma
 from rewards.math.regions import Region, as_region, same_region
 from rewards.math.scalars import Symbolic, same_scalar
@@ -24,7 +27,7 @@ from rewards.math.structure import (
     Union,
     read_answer,
 )
-from rewards.math.values import Undefined, ratio_sign
+from rewards.math.values import ratio_sign
 from rewards.math.words import words
 
 MAX_ITEMS = 100
@@ -47,9 +50,9 @@ class _Comparison:
         if words(gold) is not None or words(answer) is not None:
             return self.scalars(gold, answer)
         pointed = decimal_comma(gold), decimal_comma(answer)
-        if (pointed[0] is None) != (pointed[1] is None):
-            if self.scalars(pointed[0] or gold, pointed[1] or answer):
-                return True
+        one_comma = (pointed[0] is None) != (pointed[1] is None)
+        if one_comma and self.scalars(pointed[0] or gold, pointed[1] or answer):
+            return True
         return self.same(read_answer(gold), read_answer(answer))
 
     def scalars(self, gold: str, answer: str) -> bool:
@@ -141,7 +144,7 @@ class _Comparison:
     def matrices(self, gold: Matrix, answer: Matrix) -> bool:
         if [len(row) for row in gold.rows] != [len(row) for row in answer.rows]:
             return False
-        pairs = zip(sum(gold.rows, ()), sum(answer.rows, ()), strict=True)
+        pairs = zip(chain.from_iterable(gold.rows), chain.from_iterable(answer.rows), strict=True)
         return all(self.scalars(left, right) for left, right in pairs)
 
     def ratios(self, gold: Ratio, answer: Ratio) -> bool:
@@ -191,7 +194,7 @@ class _Comparison:
         return False
 
 
-def _difference(relation: Relation):  # noqa: ANN202
+def _difference(relation: Relation) -> Node:
     left, right = relation.sides
     return parse(f"({left}) - ({right})")
 
@@ -219,6 +222,3 @@ def _may_name_the_same(gold: str, answer: str) -> bool:
     """x and y are different unknowns; f(x) and f(t), or a name in words, may be the same."""
     names = [re.sub(r"\\text|[{}\s]|\(.*\)$", "", name).casefold() for name in (gold, answer)]
     return names[0] == names[1] or not all(re.fullmatch(r"\\?[a-z]+(?:_.*)?", n) for n in names)
-
-
-SameText = Callable[[str, str], bool]

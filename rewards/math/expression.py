@@ -9,9 +9,10 @@ What the grammar does not know raises Unreadable; such answers go to Math-Verify
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
+
+from rewards.math.nodes import Node
 
 MAX_DEPTH = 50
 """Deeper nesting is no answer and would exhaust the stack."""
@@ -38,16 +39,6 @@ class Unreadable(ValueError):
     """The text is outside the grammar."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One operation: Node("+", (Node("number", value=3), Node("symbol", name="x"))) is 3 + x."""
-
-    kind: str
-    parts: tuple[Node, ...] = ()
-    name: str = ""
-    value: Fraction = field(default=Fraction(0))
-
-
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Node:
     """The expression in a normalised text; raises Unreadable."""
@@ -57,18 +48,6 @@ def parse(text: str) -> Node:
     if parser.at < len(text):
         raise Unreadable(text[parser.at :])
     return node
-
-
-def symbols(node: Node) -> frozenset[str]:
-    """The names of all free symbols."""
-    own = frozenset((node.name,)) if node.kind == "symbol" else frozenset[str]()
-    return own.union(*map(symbols, node.parts))
-
-
-def contains(node: Node, kind: str, name: str = "") -> bool:
-    """Whether an operation occurs anywhere."""
-    here = node.kind == kind and (not name or node.name == name)
-    return here or any(contains(part, kind, name) for part in node.parts)
 
 
 class _Parser:
@@ -102,49 +81,41 @@ class _Parser:
         if self.take(token) is None:
             raise Unreadable(f"{token} expected at {self.text[self.at :]!r}")
 
-    # --- sums and products ---
-
     def expression(self) -> Node:
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise Unreadable("nested too deeply")
-        node = self.term()
+        terms = [self.term()]
         while (sign := self.take("+", "-")) is not None:
-            other = self.term()
-            node = Node("+", (node, other if sign == "+" else Node("neg", (other,))))
-        self.depth -= 1
-        return node
+            term = self.term()
+            terms.append(term if sign == "+" else Node("neg", (term,)))
+        return terms[0] if len(terms) == 1 else Node("+", tuple(terms))
 
     def term(self) -> Node:
-        node = self.signed()
+        factors = [self.signed()]
         while True:
             operator = self.take("*", "\\cdot", "\\times", "/", "\\div")
             if operator is not None:
-                other = self.signed()
-                node = Node("/" if operator in ("/", "\\div") else "*", (node, other))
+                factor = self.signed()
+                factors.append(Node("inverse", (factor,)) if operator in ("/", "\\div") else factor)
             elif self.starts_factor():
-                node = self.juxtaposed(node, self.power())
+                factors += self.juxtaposed(factors.pop(), self.power())
             else:
-                return node
+                return factors[0] if len(factors) == 1 else Node("*", tuple(factors))
 
-    def juxtaposed(self, left: Node, right: Node) -> Node:
+    def juxtaposed(self, left: Node, right: Node) -> list[Node]:
         """2x is a product, 2\\frac{1}{2} a mixed number, and "2 3" neither."""
         if right.kind == "number":
             raise Unreadable("two numbers side by side")
-        is_fraction = right.kind == "/" and right.name == "frac"
-        if left.kind == "number" and is_fraction and all(p.kind == "number" for p in right.parts):
-            if left.value.denominator == 1:
-                return Node("+", (left, right if left.value >= 0 else Node("neg", (right,))))
+        is_fraction = right.kind == "frac" and all(p.kind == "number" for p in right.parts)
+        if left.kind != "number" or not is_fraction:
+            return [left, right]
+        if left.value.denominator != 1:
             raise Unreadable("a decimal before a fraction")
-        return Node("*", (left, right))
+        return [Node("+", (left, right if left.value >= 0 else Node("neg", (right,))))]
 
     def signed(self) -> Node:
         sign = self.take("+", "-")
         if sign is None:
             return self.power()
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise Unreadable("too many signs")
+        self.descend()
         operand = self.signed()
         self.depth -= 1
         if sign == "+":
@@ -153,6 +124,11 @@ class _Parser:
             return Node("number", value=-operand.value)
         return Node("neg", (operand,))
 
+    def descend(self) -> None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise Unreadable("nested too deeply")
+
     def starts_factor(self) -> bool:
         self.skip()
         rest = self.text[self.at : self.at + 1]
@@ -160,8 +136,6 @@ class _Parser:
             return bool(rest)
         command = _COMMAND.match(self.text, self.at)
         return command is not None and command.group() not in _NO_FACTOR
-
-    # --- powers and postfixes ---
 
     def power(self) -> Node:
         base = self.postfix(self.atom())
@@ -176,8 +150,11 @@ class _Parser:
         return self.postfix(Node("^", (base, exponent)))
 
     def postfix(self, node: Node) -> Node:
+        factorials = 0
         while self.take("!") is not None:
-            node = Node("!", (node,))
+            node, factorials = Node("!", (node,)), factorials + 1
+            if factorials > MAX_DEPTH:
+                raise Unreadable("too many factorials")
         return node
 
     def script(self) -> Node:
@@ -186,9 +163,13 @@ class _Parser:
         node = self.postfix(self.atom())
         return Node("neg", (node,)) if sign == "-" else node
 
-    # --- atoms ---
-
     def atom(self) -> Node:
+        self.descend()
+        node = self.unguarded_atom()
+        self.depth -= 1
+        return node
+
+    def unguarded_atom(self) -> Node:
         self.skip()
         number = _NUMBER.match(self.text, self.at)
         if number is not None:
@@ -257,27 +238,32 @@ class _Parser:
     def command(self, name: str) -> Node:
         if name in _CONSTANTS:
             return Node("constant", name=_CONSTANTS[name])
-        if name == "\\frac":
-            return Node("/", (self.argument(), self.argument()), name="frac")
-        if name == "\\binom":
-            return Node("binomial", (self.argument(), self.argument()))
+        if name in ("\\frac", "\\binom"):
+            return Node(name[1:], (self.argument(), self.argument()))
         if name == "\\sqrt":
             return self.root()
-        if name == "\\mathrm":
-            return self.named(self.raw_argument())
-        if name == "\\text":
+        if name in ("\\mathrm", "\\text"):
             return self.named(self.raw_argument())
         if name == "\\operatorname" and (inner := self.raw_argument()) in FUNCTIONS:
             return self.function(inner)
         if name[1:] in FUNCTIONS:
             return self.function(name[1:])
+        if name in ("\\sum", "\\prod", "\\int", "\\lim"):
+            return self.bound(name)
         if name in ("\\overline", "\\bar", "\\vec", "\\hat"):
             return Node("symbol", name=f"{name[1:]} {self.raw_argument()}")
         if name in ("\\lfloor", "\\lceil"):
             inner = self.expression()
-            self.need("\\rfloor" if name == "\\lfloor" else "\\rceil")
-            return Node("floor" if name == "\\lfloor" else "ceil", (inner,))
+            self.need(f"\\r{name[2:]}")
+            return Node(name[2:], (inner,))
         raise Unreadable(name)
+
+    def bound(self, name: str) -> Node:
+        """A sum or integral, which is only recognised, not worked out: the same operator with the
+        same limits over the same body is the same."""
+        while (mark := self.take("_", "^")) is not None:
+            name += mark + self.raw_argument()
+        return Node("opaque", (self.term(),), name=name)
 
     def named(self, name: str) -> Node:
         if len(name) == 1:
@@ -305,7 +291,7 @@ class _Parser:
         else:
             operand = self.signed()
             while self.starts_factor() and not self.sees(*(f"\\{f}" for f in FUNCTIONS)):
-                operand = self.juxtaposed(operand, self.power())
+                operand = Node("*", tuple(self.juxtaposed(operand, self.power())))
         if exponent is not None and exponent == Node("number", value=Fraction(-1)):
             return Node("function", (operand,), name=f"arc{name}")
         if base is not None:

@@ -7,10 +7,10 @@ bare answer  the same, without the thinking; otherwise the text itself
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from rewards.format import ANSWER, END_ANSWER, END_THINK, Tag, scan_tags
 
-BOX = "\\boxed{"
 MAX_BOX_GAP = 70
 """Boxes further apart than this many characters do not belong to one answer."""
 
@@ -21,9 +21,10 @@ _MARKER = re.compile(
     re.IGNORECASE,
 )
 _SIGN_OFF = re.compile(r"<\|[^|<>]{1,40}+\|>.*+|\bI hope (?:it|this) is correct\b.*+", re.DOTALL)
+# No formula contains the opening of another one, or unclosed ones would take quadratic time.
 _ENVIRONMENT = re.compile(
     r"\$\$(?P<a>(?:[^$]|\\\$)++)\$\$|(?<![\\\d])\$(?P<b>(?:[^$\n\\]|\\.)++)\$"
-    r"|\\\[(?P<c>(?:[^\\]|\\(?!\]))++)\\\]|\\\((?P<d>(?:[^\\\n]|\\(?!\)))++)\\\)"
+    r"|\\\[(?P<c>(?:[^\\]|\\\\|\\(?![\[\]]))++)\\\]|\\\((?P<d>(?:[^\\\n]|\\\\|\\(?![()]))++)\\\)"
 )
 _NUMBER = (
     r"-?+[$€£¥]?+(?:[0-9]{1,3}+(?:,[0-9]{3})++|[0-9]++)(?:[.,][0-9]++)?+(?:/[0-9]++)?+"
@@ -34,6 +35,17 @@ _ANY_NUMBER = re.compile(rf"(?<![\w.,/-])(?P<n>{_NUMBER})(?![\w/])")
 _NEGATION = re.compile(r"\bnot\b|n't\b|\bexcept\b|\bor\b|\band\b", re.IGNORECASE)
 _PERCENT_AFTER = re.compile(r"[\s$)\]]*+(?:\\[)\]])?+\s*+(?:\\?%|percent\b|percentage\b|pct\b)")
 _UNIT_TAIL = re.compile(r"\s*+(?:\\?%|[A-Za-z²³/]++)(?:\s++[A-Za-z]++)?+\s*+[.]?+\s*+")
+
+
+class Box(NamedTuple):
+    """\\boxed{...} in a text: where it begins, and from where to where its content goes."""
+
+    begin: int
+    start: int
+    end: int
+
+    def content(self, text: str) -> str:
+        return text[self.start : self.end].strip()
 
 
 def from_completion(text: str) -> str | None:
@@ -54,19 +66,19 @@ def from_completion(text: str) -> str | None:
         return None if inside is None else from_answer(inside)
     boxes = find_boxes(tail)
     if boxes:
-        return box_run(tail[boxes[-1][0] - len(BOX) :])
+        return box_run(tail[boxes[-1].begin :]) or None
     return _after_marker(tail)
 
 
 def from_answer(text: str) -> str | None:
     """The answer in a text that is one, or that ends in one ("so $x$ is \\boxed{5}")."""
     boxes = find_boxes(text)
-    marked = _after_marker(text[boxes[-1][1] :] if boxes else text)
+    marked = _after_marker(text[boxes[-1].end :] if boxes else text)
     if marked is not None:
         return marked
     run = box_run(text)
     if run is not None:
-        return run.strip() or None
+        return run or None
     return _stated(_SIGN_OFF.sub("", text).strip()) or None
 
 
@@ -79,33 +91,31 @@ def box_run(text: str) -> str | None:
     if not boxes:
         return None
     run = [boxes[-1]]
-    for start, end in reversed(boxes[:-1]):
-        between = text[end + 1 : run[-1][0] - len(BOX)]
+    for box in reversed(boxes[:-1]):
+        between = text[box.end + 1 : run[-1].begin]
         bare = re.sub(r"\\[a-zA-Z]+|[\s\\$()\[\]]", "", between)
         joined = re.search(r"[\w=]", bare) is None or (
             len(between) < MAX_BOX_GAP and _CONNECTOR.search(between)
         )
-        repeated = text[start:end].strip() == text[slice(*run[-1])].strip()
-        if not joined or repeated:
+        if not joined or box.content(text) == run[-1].content(text):
             break
-        run.append((start, end))
-    contents = ",".join(text[start:end].strip() for start, end in reversed(run))
-    percent = _PERCENT_AFTER.match(text, boxes[-1][1] + 1)
+        run.append(box)
+    contents = ",".join(box.content(text) for box in reversed(run))
+    percent = _PERCENT_AFTER.match(text, boxes[-1].end + 1)
     return f"{contents}\\%" if percent is not None else contents
 
 
-def find_boxes(text: str) -> list[tuple[int, int]]:
-    """Start and end of the content of every balanced \\boxed{...}, in order; for nested ones, of
-    the innermost."""
-    found: list[tuple[int, int]] = []
-    openings: list[tuple[int, bool]] = []
+def find_boxes(text: str) -> list[Box]:
+    """Every balanced \\boxed{...}, in order; of nested ones, the innermost."""
+    found: list[Box] = []
+    openings: list[re.Match[str]] = []
     for match in re.finditer(r"\\boxed\s*+\{|[{}]", text):
         if match.group() != "}":
-            openings.append((match.end(), match.group() != "{"))
+            openings.append(match)
         elif openings:
-            start, is_box = openings.pop()
-            if is_box and not (found and found[-1][0] > start):
-                found.append((start, match.start()))
+            opening = openings.pop()
+            if opening.group() != "{" and not (found and found[-1].begin > opening.start()):
+                found.append(Box(opening.start(), opening.end(), match.start()))
     return found
 
 
@@ -119,12 +129,10 @@ def _inside_only_block(text: str, tags: list[Tag]) -> str | None:
 def _after_marker(text: str) -> str | None:
     """What follows the last "####", "Answer:", "the answer is" or "答案是", up to the line's end
     or the polite phrase that closes it."""
-    last = None
-    for last in _MARKER.finditer(text):
-        pass
-    if last is None:
+    ends = [marker.end() for marker in _MARKER.finditer(text)]
+    if not ends:
         return None
-    rest = _SIGN_OFF.sub("", text[last.end() :]).strip().strip("*").strip()
+    rest = _SIGN_OFF.sub("", text[ends[-1] :]).strip().strip("*").strip()
     rest = re.split(r"\.\s+(?=[A-Z])", rest, maxsplit=1)[0]
     rest = rest if _ENVIRONMENT.match(rest) else rest.partition("\n")[0]
     return _stated(rest.strip().removesuffix(".")) or None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from rewards.math.evaluation import MAX_EXPONENT, TooLarge
 from rewards.math.expression import MAX_DEPTH
-from rewards.math.values import MAX_EXPONENT, TooLarge
 
 MAX_CHARACTERS = 1000
 """Longest answer that is compared."""
@@ -20,12 +20,16 @@ _BOMBS = {
 
 
 def refuse_bombs(*texts: str) -> None:
-    """Raises TooLarge for a power tower, an exponent or factorial above MAX_EXPONENT, or nesting
-    deeper than MAX_DEPTH."""
+    """Raises TooLarge for a power tower, or an exponent or factorial above MAX_EXPONENT."""
     for text in texts:
         for what, pattern in _BOMBS.items():
             if pattern.search(text):
                 raise TooLarge(f"{what} beyond the limit")
+
+
+def refuse_deep(*texts: str) -> None:
+    """Raises TooLarge for brackets nested deeper than MAX_DEPTH."""
+    for text in texts:
         depth = deepest = 0
         for character in text:
             depth += (character in "({[") - (character in ")}]")

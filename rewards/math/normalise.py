@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 _UNICODE = {
     "−": "-",
@@ -78,41 +79,66 @@ _SIZES = ("left", "right", "mleft", "mright", "big", "Big", "bigg", "Bigg", "big
 _SIZES_MORE = ("Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "middle")
 _DROPPED = {*_SPACE, *_SIZES, *_SIZES_MORE}
 
-_MATRIX = re.compile(
-    r"(?:\[|\()?\s*\\begin\{array\}\s*\{[lcr|\s]*\}(.*?)\\end\{array\}\s*(?:\]|\))?"
-)
-_COMMAND = re.compile(r"\\([A-Za-z]+)(?![A-Za-z])")
-_PLAIN_FUNCTION = re.compile(
+_DOUBLED = re.compile(r"\\\\(?=[A-Za-z]{2})")
+_ARRAY = r"(?:\[|\()?\s*\\begin\{array\}\s*\{[lcr|\s]*\}(.*?)\\end\{array\}\s*(?:\]|\))?"
+_PLAIN_FUNCTION = (
     r"(?<![\\A-Za-z])(sqrt|arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|ln|log|exp"
     r"|pi|infty|infinity|cup|union)(?![A-Za-z])"
 )
 _PLAIN_NAMES = {"infinity": "infty", "union": "cup"}
-_LEADING = re.compile(
-    r"^(?:(?:the )?(?:final )?answer(?: is|:)|答案(?:是|为|:)|所以|因此|即)\s*", re.I
+_LEADING = r"(?i)^(?:(?:(?:the )?(?:final )?answer(?: is|:)|答案(?:是|为|:)|所以|因此|即)\s*)+"
+
+
+def _command(match: re.Match[str]) -> str:
+    return f"\\{_PLAIN_NAMES.get(match[1], match[1])} "
+
+
+def _rename(match: re.Match[str]) -> str:
+    name = match[1]
+    if name in _DROPPED:
+        return " "
+    new = _COMMANDS.get(name, name)
+    if new in "([|":
+        return new
+    if name in ("rangle", "rparen"):
+        return ")"
+    return f"\\{new}"
+
+
+_Replacement = str | Callable[[re.Match[str]], str]
+_TABLE: tuple[tuple[str, _Replacement], ...] = (
+    (r"\\q?quad", " "),
+    (r"\\\$|\$|(?<!\\)\\[()\[\]]|\*\*", " "),
+    (r"^\s+", ""),
+    (_LEADING, ""),
+    (r"(?<=\d)\s*\{\s*,\s*\}\s*(?=\d)|(?<=\d),\\!\s*(?=\d)", ","),
+    (r"(?<=\d)\\[,;:! ](?=\d{3}(?!\d))", ","),
+    (r"(?<!\\)\\[,;:! >]|~", " "),
+    (r"\\([A-Za-z]+)(?![A-Za-z])", _rename),
+    (r"\^\s*(?:\\circ_?(?![A-Za-z])|\{\s*\\circ_?\s*\})|\\circ_", r"^{\\circ}"),
+    (r"(?<!\\)%", r"\\%"),
+    (r"<=", r"\\le "),
+    (r">=", r"\\ge "),
+    (r"!=", r"\\ne "),
+    (r"\\lt(?![A-Za-z])", "<"),
+    (r"\\gt(?![A-Za-z])", ">"),
+    (_PLAIN_FUNCTION, _command),
+    (_ARRAY, r"\\begin{pmatrix}\1\\end{pmatrix}"),
+    (r"\\(begin|end)\{(?:bmatrix|matrix|smallmatrix)\}", r"\\\1{pmatrix}"),
+    (r"\[\s*(\\begin\{pmatrix\}.*\\end\{pmatrix\})\s*\]", r"\1"),
+    (r"\s+", " "),
 )
+_REWRITES = tuple((re.compile(pattern), replacement) for pattern, replacement in _TABLE)
 
 
 def normalise(text: str) -> str:
     """The canonical spelling; idempotent. Linear in the length of the text."""
     text = _plain_unicode(text)
-    text = re.sub(r"\\\\(?=[A-Za-z]{2})", r"\\", text) if "\\begin" not in text else text
-    text = re.sub(r"\\q?quad", " ", text)
-    text = re.sub(r"\\\$|\$|(?<!\\)\\[()\[\]]|\*\*", " ", text)
-    text = _LEADING.sub("", text.strip())
-    text = re.sub(r"(?<=\d)\s*\{\s*,\s*\}\s*(?=\d)|(?<=\d),\\!\s*(?=\d)", ",", text)
-    text = re.sub(r"(?<=\d)\\[,;:! ](?=\d{3}(?!\d))", ",", text)
-    text = re.sub(r"(?<!\\)\\[,;:! >]|~", " ", text)
-    text = _COMMAND.sub(_rename, text)
-    text = re.sub(r"\^\s*(?:\\circ_?(?![A-Za-z])|\{\s*\\circ_?\s*\})|\\circ_", r"^{\\circ}", text)
-    text = re.sub(r"(?<!\\)%", r"\\%", text)
-    text = text.replace("<=", r"\le ").replace(">=", r"\ge ").replace("!=", r"\ne ")
-    text = text.replace("\\lt", "<").replace("\\gt", ">")
-    text = _PLAIN_FUNCTION.sub(lambda m: f"\\{_PLAIN_NAMES.get(m[1], m[1])} ", text)
-    text = _MATRIX.sub(r"\\begin{pmatrix}\1\\end{pmatrix}", text)
-    text = re.sub(r"\\(begin|end)\{(?:bmatrix|matrix|smallmatrix)\}", r"\\\1{pmatrix}", text)
-    text = re.sub(r"\[\s*(\\begin\{pmatrix\}.*\\end\{pmatrix\})\s*\]", r"\1", text)
-    text = re.sub(r"\s+", " ", text).strip()
-    return _without_final_stop(text)
+    if "\\begin" not in text:  # where "\\" ends a row
+        text = _DOUBLED.sub(r"\\", text)
+    for pattern, replacement in _REWRITES:
+        text = pattern.sub(replacement, text)
+    return _without_final_stop(text.strip())
 
 
 def same_spelling(text: str) -> str:
@@ -139,24 +165,12 @@ def _plain_unicode(text: str) -> str:
     return "".join(pieces)
 
 
-def _as_script(mark: str):  # noqa: ANN202
+def _as_script(mark: str) -> Callable[[re.Match[str]], str]:
     def replace(match: re.Match[str]) -> str:
         inner = unicodedata.normalize("NFKC", match.group()).replace("−", "-")
         return f"{mark}{{{inner}}}"
 
     return replace
-
-
-def _rename(match: re.Match[str]) -> str:
-    name = match[1]
-    if name in _DROPPED:
-        return " "
-    new = _COMMANDS.get(name, name)
-    if new in "([|":
-        return new
-    if name in ("rangle", "rparen"):
-        return ")"
-    return f"\\{new}"
 
 
 def _without_final_stop(text: str) -> str:

@@ -14,7 +14,8 @@ APPROXIMATION_DIGITS = 6
 
 # Possessive quantifiers never give characters back, so matching takes linear time.
 _NUMBER = re.compile(
-    r"(?P<sign>[+-]?+)\s?+(?P<whole>[0-9]{1,3}+(?:,[0-9]{3})++|[0-9]{1,3}+(?: [0-9]{3})++|[0-9]++)?+"
+    r"(?P<sign>[+-]?+)\s?+"
+    r"(?P<whole>[0-9]{1,3}+(?:,[0-9]{3})++|[0-9]{1,3}+(?: [0-9]{3})++|[0-9]++)?+"
     r"(?:\.(?P<decimals>[0-9]*+))?+(?:\s?/\s?(?P<denominator>[0-9]++))?+"
 )
 _MIXED = re.compile(r"([+-]?+)([0-9]++) ([0-9]++)/([0-9]++)")

@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
-from rewards.math.expression import Unreadable, parse, symbols
+from rewards.math.evaluation import TooLarge, Undefined
+from rewards.math.expression import Unreadable, parse
+from rewards.math.nodes import symbols
 from rewards.math.structure import Answer, Interval, Items, Relation, Scalar, Union, split
-from rewards.math.values import TooLarge, Undefined, bounds
+from rewards.math.values import bounds
 
 LOWEST, HIGHEST = "-\\infty", "\\infty"
 Region = tuple[Interval, ...]
@@ -102,6 +104,10 @@ def _solved(relation: Relation) -> Region | None:
         relation = relation.flipped()
     if not set(relation.signs) <= {"<", "\\le", "\\ne"}:
         return None
+    inner = [re.fullmatch(r"\s*\|([^|]+)\|\s*", side) for side in relation.sides]
+    if any(inner) and "\\ne" not in relation.signs:
+        sides = (m[1] if m else side for m, side in zip(inner, relation.sides, strict=True))
+        return _mirrored(_solved(replace(relation, sides=tuple(sides))))
     numeric = [_place(side) is not None for side in relation.sides]
     match numeric, relation.sides, relation.signs:
         case (([False, True] | [True, False]), (left, right), ("\\ne",)):
@@ -114,6 +120,22 @@ def _solved(relation: Relation) -> Region | None:
             return (Interval(low, high, first == "\\le", last == "\\le"),)
         case _:
             return None
+
+
+def _mirrored(region: Region | None) -> Region | None:
+    """The values of x when those of |x| are an interval."""
+    if region is None or len(region) != 1:
+        return None
+    (right,) = region
+    low = _key(_place(right.low))
+    if low < (0, Fraction(0)):
+        return (replace(right, low=_negative(right.high), has_low=right.has_high),)
+    left = Interval(_negative(right.high), _negative(right.low), right.has_high, right.has_low)
+    return (left, right)
+
+
+def _negative(text: str) -> str:
+    return LOWEST if text.strip() in (HIGHEST, "+\\infty") else f"-({text})"
 
 
 def _is_unknown(text: str) -> bool:

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from configs.schema import MathSettings
-from rewards.math.expression import Node, Unreadable, parse
+from rewards.math.evaluation import Undefined
+from rewards.math.expression import Unreadable, parse
+from rewards.math.nodes import Node
 from rewards.math.normalise import same_spelling
 from rewards.math.numbers import (
     approximates,
@@ -16,14 +18,17 @@ from rewards.math.numbers import (
     terminates,
 )
 from rewards.math.units import Unit, split_unit
-from rewards.math.values import TooLarge, Undefined, bounds, exact_value, same_value
+from rewards.math.values import bounds, exact_value, same_value
 from rewards.math.words import plain, words
 
 Symbolic = Callable[[str, str], bool]
 """The last resort: Math-Verify's verdict on (gold, answer)."""
 
 _BASED = re.compile(r"\(?\s*([0-9][0-9A-Fa-f ]*)\s*\)?\s*_\s*(?:\{(.*)\}|(\d))")
-_BASE_NAMES = ("zero one two three four five six seven eight nine ten eleven twelve").split()
+_BASE_NAMES = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve"),
+)
 _MODULO = re.compile(
     r"(?P<number>.+?)\s*(?:\\(?P<how>pmod|bmod|mod)|\(?\s*\\text\s*\{\s*\(?mod\s*\}|\(mod)\s*"
     r"[{(]?\s*(?P<modulus>\d+)\s*[})]*"
@@ -182,11 +187,7 @@ def _residue(text: str, match: re.Match[str] | None) -> tuple[Fraction, int] | N
 
 def _power_modulo(node: Node, modulus: int) -> Fraction | None:
     if node.kind == "^" and modulus:
-        base, exponent = (exact_value(part) for part in node.parts)
-        integers = base is not None and exponent is not None
-        if integers and base.denominator == exponent.denominator == 1 and exponent >= 0:
+        base, exponent = (exact_value(part) or Fraction(0) for part in node.parts)
+        if base.denominator == exponent.denominator == 1 and exponent > 0:
             return Fraction(pow(int(base), int(exponent), modulus))
     return exact_value(node)
-
-
-__all__ = ["Symbolic", "TooLarge", "same_scalar"]

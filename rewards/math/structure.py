@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 OPENING, CLOSING = "([{", ")]}"
 _RELATION = re.compile(r"\\(?:le|ge|ne|approx|equiv|in|notin)(?![A-Za-z])|[<>=]")
-_FLIPPED = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le", "=": "=", "\\ne": "\\ne"}
+_FLIPPED = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le"}
 _DIGIT_GROUPS = re.compile(r"(?<![\d,.(\[{])[0-9]{1,3}(?:,[0-9]{3})+(?![\d,])(?=[^()\[\]{}]*$)")
 _CONNECTOR = re.compile(
     r"\s*,?\s*\\text\s*\{\s*(?:and|or|和|或)\s*\}\s*|(?<![A-Za-z\\])(?:and|or)(?![a-z])"
@@ -83,7 +83,9 @@ class Relation:
     signs: tuple[str, ...]
 
     def flipped(self) -> Relation:
-        return Relation(self.sides[::-1], tuple(_FLIPPED[sign] for sign in self.signs[::-1]))
+        return Relation(
+            self.sides[::-1], tuple(_FLIPPED.get(sign, sign) for sign in self.signs[::-1])
+        )
 
 
 @dataclass(frozen=True, slots=True)

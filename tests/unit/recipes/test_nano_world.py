@@ -15,8 +15,8 @@ from recipes.nano_world import (
     draw_problems,
     spell,
 )
-from rewards.accuracy import accuracy_outcome
 from rewards.format import format_reward
+from rewards.math import MathChecker
 from rl.records import Outcome
 
 
@@ -110,9 +110,10 @@ def test_swapped_operands_and_the_other_language_are_the_same_problem():
 
 
 def test_textbook_solutions_earn_the_whole_reward():
+    checker = MathChecker()
     for problem in problems(300):
         text = textbook_solution(problem).removesuffix(EOS)
-        assert accuracy_outcome(text, problem.answer) is Outcome.CORRECT
+        assert checker.check(text, problem.answer).outcome is Outcome.CORRECT
         assert format_reward(problem.prompt, text, "stop") == 1.0
 
 
@@ -120,8 +121,9 @@ def test_the_wild_corpus_leaves_something_to_learn():
     rng = random.Random(0)
     drawn = problems(4000)
     texts = [wild_solution(problem, rng).removesuffix(EOS) for problem in drawn]
+    checker = MathChecker()
     right = [
-        accuracy_outcome(text, problem.answer) is Outcome.CORRECT
+        checker.check(text, problem.answer).outcome is Outcome.CORRECT
         for text, problem in zip(texts, drawn, strict=True)
     ]
     formatted = [format_reward("", text, "stop") for text in texts]
