@@ -50,7 +50,7 @@ class MathChecker:
     """Compares answers with gold answers. Safe to share between threads; every process that uses
     one has its own Math-Verify worker, which the first answer that needs it starts."""
 
-    def __init__(self, settings: MathSettings = MathSettings()) -> None:  # noqa: B008 (frozen)
+    def __init__(self, settings: MathSettings = MathSettings()) -> None:
         self._settings = settings
         self._worker = SymbolicWorker(settings.memory_mb)
         self._decide = lru_cache(settings.cache_size)(self._compare)
