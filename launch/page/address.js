@@ -10,7 +10,7 @@ const DEFAULTS = {
   scale: "linear", // or "log"
   from: "", // the zoomed range of steps
   to: "",
-  group: "", // group of curves; "": all
+  group: "", // group of curves, or "all"; "": the few that matter most
   theme: "", // "light", "dark"; "": as the system has it
 };
 

@@ -13,22 +13,29 @@ const KEYS = "↑ ↓ or j k prompts · ← → completions · [ ] steps · / se
 function makeBrowser(section, data, source) {
   const parts = browserParts();
   const state = { groups: [], entries: [], snapshot: null, parts, data, source, entry: null };
-  state.list = makeList((index) => go({ prompt: state.entries[index].group.id }));
+  // Who opens a prompt stays with it, whatever steps arrive.
+  state.list = makeList((index) =>
+    go({ prompt: state.entries[index].group.id, step: state.snapshot.id }));
   const panes = make("div", { class: "panes" },
-    make("div", { class: "left" }, parts.count, state.list.node), parts.panel);
+    make("div", { class: "left" }, parts.count, state.list.node),
+    make("div", { class: "right-pane" }, parts.think, parts.panel));
   fill(section, make("h2", { id: "browser-title" }, "Rollouts"), parts.note,
-    make("div", { class: "bar" }, parts.steps, parts.search),
-    parts.filters, panes, make("p", { class: "soft keys" }, KEYS));
+    make("div", { class: "bar" }, stepPicker(state), parts.search),
+    parts.filters.node, panes, make("p", { class: "soft keys" }, KEYS));
   section.addEventListener("keydown", (event) => browserKey(state, event));
   onChange((changed) => {
-    if (changed.has("step")) openSnapshot(state);
+    if (changed.has("step") && wantedSnapshot(state)?.id !== state.snapshot?.id) {
+      openSnapshot(state);
+    }
     else if (changed.has("filter") || changed.has("q")) showSelection(state);
     else if (changed.has("prompt") || changed.has("think")) showPicked(state);
   });
   return { update: () => {
     fill(parts.note, data.note ?? "");
-    drawSteps(state);
-    return openSnapshot(state);
+    const { id, stamp } = state.snapshot ?? {};
+    const wanted = wantedSnapshot(state);
+    addSteps(state);
+    return wanted && wanted.id === id && wanted.stamp === stamp ? null : openSnapshot(state);
   } };
 }
 
@@ -37,10 +44,13 @@ function browserParts() {
     oninput: (event) => go({ q: event.target.value, prompt: "" }) });
   return {
     note: make("p", { class: "soft" }),
-    steps: make("div", { class: "steps" }),
+    select: make("select", { id: "step", onchange: (event) =>
+      go({ step: event.target.value, prompt: "" }) }),
+    think: make("button", { type: "button", class: "chip", onclick: toggleThinking },
+      "Show thinking"),
     search: make("div", { class: "search" }, make("label", { for: "search" }, "Search"), search),
     input: search,
-    filters: make("div", { class: "chips", role: "group", "aria-label": "Filter" }),
+    filters: makeChips("Filter", (filter) => go({ filter, prompt: "" })),
     count: make("p", { class: "count", role: "status" }),
     panel: make("div", { class: "panel", role: "region", "aria-label": "Group" }),
   };
@@ -53,20 +63,24 @@ function wantedSnapshot({ data }) {
   return data.snapshots.find(({ id }) => id === at("step")) ?? newest ?? null;
 }
 
-function drawSteps(state) {
-  const { data, parts } = state;
-  const newest = wantedSnapshot({ data: { snapshots: data.snapshots } });
-  const current = at("step") === "" ? "" : newest?.id;
-  const select = make("select", { id: "step", onchange: (event) =>
-    go({ step: event.target.value, prompt: "" }) },
-  make("option", { value: "" }, "newest step"),
-  data.snapshots.map(({ id, sampled }) =>
-    make("option", { value: id }, snapshotName(id) + (sampled ? " (some prompts)" : ""))));
-  select.value = current ?? "";
+function stepPicker(state) {
   const button = (text, label, by) => make("button", { type: "button", class: "chip",
     "aria-label": label, onclick: () => stepBy(state, by) }, text);
-  fill(parts.steps, make("label", { for: "step" }, "Sampled in"),
-    button("‹", "Earlier", -1), select, button("›", "Later", 1));
+  return make("div", { class: "steps" }, make("label", { for: "step" }, "Sampled in"),
+    button("‹", "Earlier", -1), state.parts.select, button("›", "Later", 1));
+}
+
+/** Options for new snapshots; the ones already there stay, for who is just choosing. */
+function addSteps({ data, parts: { select } }) {
+  const ids = ["", ...data.snapshots.map(({ id }) => id)];
+  const known = [...select.options].map(({ value }) => value);
+  if (known.some((value, i) => value !== ids[i])) fill(select);
+  for (const id of ids.slice(select.options.length)) {
+    const sampled = data.snapshots.find((entry) => entry.id === id)?.sampled;
+    const text = id === "" ? "newest step" : snapshotName(id) + (sampled ? " (some prompts)" : "");
+    select.append(make("option", { value: id }, text));
+  }
+  select.value = at("step");
 }
 
 function stepBy({ data, snapshot }, by) {
@@ -77,7 +91,7 @@ function stepBy({ data, snapshot }, by) {
 async function openSnapshot(state) {
   const wanted = wantedSnapshot(state);
   state.snapshot = wanted;
-  drawSteps(state);
+  addSteps(state);
   if (!wanted) {
     fill(state.parts.panel, make("p", { class: "soft" }, "No rollouts yet."));
     return;
@@ -103,7 +117,8 @@ function showSelection(state) {
   const filter = FILTERS[at("filter")] ? at("filter") : "all";
   state.entries = select(groups, filter, at("q"));
   if (parts.input.value !== at("q")) parts.input.value = at("q");
-  drawFilters(parts.filters, filter);
+  parts.filters.update(Object.entries(FILTERS).map(([name, { label, about }]) =>
+    [name, label, about]), filter);
   const matching = state.entries.reduce((sum, { matches }) => sum + matches.length, 0);
   const all = groups.reduce((sum, { completions }) => sum + completions.length, 0);
   parts.count.textContent = `${plural(state.entries.length, "prompt")}, `
@@ -114,13 +129,6 @@ function showSelection(state) {
   dataset.prompts = state.entries.length;
   dataset.completions = matching;
   dataset.milliseconds = (performance.now() - start).toFixed(1);
-}
-
-function drawFilters(node, current) {
-  fill(node, Object.entries(FILTERS).map(([name, { label, about }]) =>
-    make("button", { type: "button", class: "chip", title: about,
-      "aria-pressed": String(name === current),
-      onclick: () => go({ filter: name, prompt: "" }) }, label)));
 }
 
 /** Open the prompt that the address names; the first of the list when it is not in it. */
@@ -135,22 +143,19 @@ function showPicked(state) {
     return;
   }
   const whole = source.whole && (async (group) => {
-    Object.assign(group, await source.whole(snapshot, groupIndex(state, group)), { lower: null });
+    const loaded = await source.whole(snapshot, state.groups.indexOf(group));
+    Object.assign(group, loaded, { lower: null });
     showPicked(state);
   });
   const open = at("think") === "open" || at("q") !== "" ? "open" : "folded";
-  fill(parts.panel, panelBar(), makeGroup(state.entry, { filter: at("filter"), whole,
+  parts.think.setAttribute("aria-pressed", String(at("think") === "open"));
+  fill(parts.panel, makeGroup(state.entry, { filter: at("filter"), whole,
     words: at("q").trim().toLowerCase(), think: open,
     goBefore: (step, prompt) => go({ step, prompt, filter: "all", q: "" }) }));
 }
 
-const groupIndex = ({ groups }, group) => groups.indexOf(group);
-
-function panelBar() {
-  const open = at("think") === "open";
-  return make("div", { class: "bar" },
-    make("button", { type: "button", class: "chip", "aria-pressed": String(open),
-      onclick: () => go({ think: open ? "folded" : "open" }) }, "Show thinking"));
+function toggleThinking() {
+  go({ think: at("think") === "open" ? "folded" : "open" });
 }
 
 /** Single keys work only while the focus is in the browser, and never while one writes. */
@@ -164,7 +169,7 @@ function browserKey(state, event) {
     "[": () => stepBy(state, -1),
     "]": () => stepBy(state, 1),
     "/": () => state.parts.input.focus(),
-    t: () => go({ think: at("think") === "open" ? "folded" : "open" }),
+    t: toggleThinking,
     ArrowRight: () => focusCard(state, 1),
     ArrowLeft: () => focusCard(state, -1),
   };

@@ -23,15 +23,14 @@ function makeView() {
 /** Fill #curves. Returns a function that draws everything again, e.g. for new data. */
 function makeCurves(section, data, view) {
   const grid = make("div", {});
-  const bar = curveBar(data);
+  const bar = curveBar();
   fill(section, make("h2", { id: "curves-title" }, "Curves"), bar.node, grid);
   const build = () => {
     bar.update(data);
     view.read();
-    const groups = [...new Set(data.charts.map(({ group }) => group))];
-    const wanted = groups.includes(at("group")) ? [at("group")] : groups;
     view.charts = view.charts.filter((chart) => chart.kept);
-    fill(grid, wanted.map((group) => groupOfCharts(group, data, view)));
+    fill(grid, chosenGroups(data.charts).map(([title, charts]) =>
+      groupOfCharts(title, charts, data, view)));
     for (const chart of view.charts) chart.draw();
   };
   onChange((changed) => {
@@ -46,16 +45,28 @@ function makeCurves(section, data, view) {
   return build;
 }
 
-function groupOfCharts(group, data, view) {
-  const charts = data.charts.filter((chart) => chart.group === group)
-    .map((spec) => makeChart(spec, data, view));
-  view.charts.push(...charts);
-  return make("section", { class: "curve-group", "aria-label": group },
-    make("h3", {}, group), make("div", { class: "grid" }, charts.map(({ node }) => node)));
+/** [[title, charts]] for what the address asks for: one group, all, or the few that matter. */
+function chosenGroups(charts) {
+  const names = groupNames(charts);
+  const keys = charts.filter(({ key }) => key);
+  if (at("group") === "" && keys.length) return [["", keys]];
+  const wanted = names.includes(at("group")) ? [at("group")] : names;
+  return wanted.map((name) => [name, charts.filter(({ group }) => group === name)]);
 }
 
+const groupNames = (charts) => [...new Set(charts.map(({ group }) => group))];
+
+function groupOfCharts(title, specs, data, view) {
+  const charts = specs.map((spec) => makeChart(spec, data, view));
+  view.charts.push(...charts);
+  return make("section", { class: "curve-group", "aria-label": title || "Key curves" },
+    title ? make("h3", {}, title) : null,
+    make("div", { class: "grid" }, charts.map(({ node }) => node)));
+}
+
+/** The buttons above the charts: {node, update(data)}. */
 function curveBar() {
-  const chips = make("div", { class: "chips", role: "group", "aria-label": "Group of curves" });
+  const chips = makeChips("Group of curves", (group) => go({ group }));
   const smooth = make("input", { type: "range", min: 0, max: 0.98, step: 0.02, id: "smooth",
     oninput: (event) => go({ smooth: event.target.value }) });
   const amount = make("output", { for: "smooth" });
@@ -64,13 +75,11 @@ function curveBar() {
   const all = make("button", { type: "button", class: "chip",
     onclick: () => go({ from: "", to: "" }) }, "All steps");
   const note = make("p", { class: "soft" });
-  const node = make("div", { class: "bar" }, chips,
+  const node = make("div", { class: "bar" }, chips.node,
     make("label", { for: "smooth" }, "Smoothing"), smooth, amount, log, all, note);
   const update = (data) => {
-    const groups = ["", ...new Set(data.charts.map(({ group }) => group))];
-    fill(chips, groups.map((group) => make("button", { type: "button", class: "chip",
-      "aria-pressed": String(at("group") === group), onclick: () => go({ group }) },
-    group || "All")));
+    const names = groupNames(data.charts).map((name) => [name, name]);
+    chips.update([["", "Key"], ...names, ["all", "All"]], at("group"));
     smooth.value = at("smooth");
     amount.textContent = Number(at("smooth")) > 0 ? Number(at("smooth")).toFixed(2) : "off";
     log.setAttribute("aria-pressed", String(at("scale") === "log"));

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,15 +28,29 @@ class Chart:
     high: float | None = None
     marks: str = ""
     """A field of the evaluations to mark in the chart."""
+    key: bool = False
+    """One of the few that the page shows first."""
 
 
-def _share(group: str, title: str, series: Mapping[str, str], marks: str = "") -> Chart:
-    return Chart(group, title, series, "share", 0.0, 1.0, marks)
+def _share(
+    group: str, title: str, series: Mapping[str, str], marks: str = "", key: bool = False
+) -> Chart:
+    return Chart(group, title, series, "share", 0.0, 1.0, marks, key)
 
 
 CHARTS = (
     _share("Accuracy", "Accuracy", {"rollouts": "reward/accuracy/mean"}, "pass_at_1"),
-    _share("Accuracy", "Outcomes", {"*": "reward/outcome/*"}),
+    _share(
+        "Accuracy",
+        "Outcomes",
+        {
+            "correct": "reward/outcome/correct",
+            "wrong": "reward/outcome/wrong",
+            "no answer": "reward/outcome/no_answer",
+            "*": "reward/outcome/*",
+        },
+        key=True,
+    ),
     _share(
         "Accuracy",
         "Groups without signal",
@@ -52,7 +66,7 @@ CHARTS = (
         {"mean": "critic/score/mean", "best": "critic/score/max", "worst": "critic/score/min"},
         "reward",
     ),
-    Chart("Reward", "Parts of the reward", {"*": "reward/*/mean"}, "mean of the part"),
+    Chart("Reward", "Parts of the reward", {"*": "reward/*/mean"}, "mean of the part", key=True),
     Chart(
         "Lengths",
         "Response length",
@@ -63,11 +77,12 @@ CHARTS = (
         },
         "tokens",
         marks="mean_length",
+        key=True,
     ),
     _share("Lengths", "Cut off at the limit", {"rollouts": "response_length/clip_ratio"}),
     _share("Lengths", "Words of reflection", {"rollouts": "aha/reflection_rate"}),
     Chart("Lengths", "Prompt length", {"mean": "prompt_length/mean"}, "tokens"),
-    Chart("Policy", "Entropy of the policy", {"entropy": "actor/entropy"}, "nats"),
+    Chart("Policy", "Entropy of the policy", {"entropy": "actor/entropy"}, "nats", key=True),
     Chart("Policy", "KL to the reference", {"KL": "actor/kl_loss"}, "nats"),
     Chart("Policy", "Loss", {"loss": "actor/loss", "policy": "actor/pg_loss"}, "loss"),
     Chart(
@@ -82,7 +97,13 @@ CHARTS = (
     ),
     Chart("Policy", "Norm of the gradient", {"norm": "actor/grad_norm"}, "before clipping"),
     Chart("Policy", "Learning rate", {"rate": "actor/lr"}, "per update", 0.0),
-    Chart("Mismatch", "Sampler against learner", {"canary": "sync/canary_gap"}, "nats, largest"),
+    Chart(
+        "Mismatch",
+        "Sampler against learner",
+        {"canary": "sync/canary_gap"},
+        "nats, largest",
+        key=True,
+    ),
     Chart("Mismatch", "Mismatch KL", {"KL": "rollout/mismatch_kl"}, "nats"),
     Chart(
         "Mismatch",
@@ -90,7 +111,7 @@ CHARTS = (
         {"new to old": "actor/ratio", "correction": "rollout/importance_weight"},
         "mean",
     ),
-    Chart("Timing", "Time of a step", {"*": "timing_s/*"}, "seconds", 0.0),
+    Chart("Timing", "Time of a step", {"*": "timing_s/*"}, "seconds", 0.0, key=True),
     Chart("Timing", "Tokens per second", {"per device": "perf/throughput"}, "tokens/s", 0.0),
     Chart("Timing", "Tokens of a step", {"all": "perf/total_num_tokens"}, "tokens", 0.0),
     Chart("Memory", "Peak memory", {"*": "perf/peak_memory_gib/*"}, "GiB", 0.0),
@@ -119,37 +140,41 @@ def _rounded(value: float | None) -> float | None:
     return float(f"{value:.{DIGITS}g}")
 
 
-def drawn(metrics: Iterable[str], charts: Sequence[Chart] = CHARTS) -> list[dict[str, Any]]:
+def drawn(
+    metrics: Mapping[str, Sequence[float | None]], charts: Sequence[Chart] = CHARTS
+) -> list[dict[str, Any]]:
     """The charts that have data, with patterns resolved to [label, metric] pairs, and one chart
-    for each metric that no chart names."""
-    left = sorted(metrics)
-    resolved = []
+    for each metric that no chart names.
+
+    Of what a pattern finds, series that are 0 all the time are left out.
+    """
+    resolved, named = [], set()
     for chart in charts:
-        series = [
-            [_label(label, pattern, name), name]
-            for label, pattern in chart.series.items()
-            for name in fnmatch.filter(left, pattern)
-        ]
+        series: dict[str, str] = {}
+        for label, pattern in chart.series.items():
+            for name in fnmatch.filter(sorted(metrics), pattern):
+                named.add(name)
+                if name == pattern or any(metrics[name]):
+                    series.setdefault(name, _label(label, pattern, name))
         if series:
             resolved.append(_entry(chart, series))
-    named = {name for chart in resolved for _, name in chart["series"]}
-    others = (
-        Chart("Other", name, {name.rpartition("/")[2]: name}, "")
-        for name in left
+    return resolved + [
+        _entry(Chart("Other", name, {}, ""), {name: name.rpartition("/")[2]})
+        for name in sorted(metrics)
         if name not in named
-    )
-    return resolved + [_entry(chart, [list(pair) for pair in chart.series.items()]) for chart in others]
+    ]
 
 
-def _entry(chart: Chart, series: list[list[str]]) -> dict[str, Any]:
+def _entry(chart: Chart, series: Mapping[str, str]) -> dict[str, Any]:
     return {
+        "key": chart.key,
         "group": chart.group,
         "title": chart.title,
         "unit": chart.unit,
         "low": chart.low,
         "high": chart.high,
         "marks": chart.marks,
-        "series": series,
+        "series": [[label, name] for name, label in series.items()],
     }
 
 

@@ -30,6 +30,22 @@ function fill(node, ...children) {
   return node;
 }
 
+/** Buttons of which one is pressed. update([[value, label, title]], pressed) keeps the focus. */
+function makeChips(label, onPick) {
+  const node = make("div", { class: "chips", role: "group", "aria-label": label });
+  let values = "";
+  const update = (choices, pressed) => {
+    if (values !== String(choices)) {
+      values = String(choices);
+      fill(node, choices.map(([value, text, title]) => make("button", { type: "button",
+        class: "chip", title, onclick: () => onPick(value) }, text)));
+    }
+    choices.forEach(([value], i) =>
+      node.children[i].setAttribute("aria-pressed", String(value === pressed)));
+  };
+  return { node, update };
+}
+
 function percent(share, digits = 0) {
   return `${(100 * share).toFixed(digits)} %`;
 }
@@ -38,7 +54,9 @@ function percent(share, digits = 0) {
 function number(value) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e7)) return value.toExponential(2);
+  if (size !== 0 && (size < 1e-3 || size >= 1e7)) {
+    return Number(value.toPrecision(3)).toExponential();
+  }
   if (size >= 1000) return Math.round(value).toLocaleString("en");
   return String(Number(value.toPrecision(3)));
 }

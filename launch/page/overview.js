@@ -96,28 +96,30 @@ function lengthBars(evaluations) {
 function makeExample(data) {
   let index = 0;
   const body = make("div", {});
+  const button = (onclick, text) => make("button", { type: "button", class: "chip", onclick }, text);
+  const another = button(() => {
+    index = (index + 1) % data.examples.length;
+    draw();
+  });
+  const open = (evaluation) => {
+    go({ step: `eval-${evaluation.step}`, prompt: data.examples[index].id, filter: "all", q: "" });
+    document.getElementById("browser").scrollIntoView();
+  };
   const draw = () => {
-    const { id, prompt, answer, before, after } = data.examples[index];
-    const [first, last] = [data.evaluations[0], data.evaluations[data.evaluations.length - 1]];
+    const { prompt, answer, before, after } = data.examples[index];
+    another.textContent = `Another (${index + 1} of ${data.examples.length})`;
     fill(body,
       make("pre", { class: "prompt" }, prompt),
       make("p", {}, "gold answer ", make("b", { class: "gold" }, answer)),
-      exampleSide("before", before), exampleSide("after", after),
-      make("p", { class: "links" },
-        make("button", { type: "button", class: "chip", onclick: () => {
-          index = (index + 1) % data.examples.length;
-          draw();
-        } }, `Another (${index + 1} of ${data.examples.length})`),
-        [["before", first], ["after", last]].map(([when, entry]) =>
-          make("button", { type: "button", class: "chip", onclick: () => {
-            go({ step: `eval-${entry.step}`, prompt: id, filter: "all", q: "" });
-            document.getElementById("browser").scrollIntoView();
-          } }, `All samples ${when}`))));
+      exampleSide("before", before), exampleSide("after", after));
   };
   draw();
   return make("section", { class: "card example", "aria-label": "Example" },
     make("h3", {}, "The same problem, before and after"), body,
-    make("p", { class: "soft" }, "First sample of each; problems that went from wrong to right "
+    make("p", { class: "links" }, another,
+      button(() => open(data.evaluations[0]), "All samples before"),
+      button(() => open(data.evaluations.at(-1)), "All samples after")),
+    make("p", { class: "soft" }, "First sample of each; the problems that improved most "
       + "come first."));
 }
 

@@ -7,6 +7,7 @@ journal keeps them and some groups afterwards, or an evaluation ("eval-50"). Not
 from __future__ import annotations
 
 import json
+import logging
 import re
 import threading
 from collections import OrderedDict
@@ -24,7 +25,9 @@ import pyarrow.parquet as pq
 from rewards.accuracy import extract_answer
 from rewards.format import THINK, opens_thinking
 from rl.advantages import ADVANTAGES, advantages
-from rollout.journal import FILE_NAME
+from rollout.journal import FILE_NAME, ROW
+
+log = logging.getLogger(__name__)
 
 CACHED_SNAPSHOTS = 4
 SHOWN_COLUMNS = (
@@ -54,7 +57,7 @@ class Snapshot:
     """Where the rollouts of one moment lie."""
 
     id: str
-    """"12" for a step, "eval-50" for an evaluation after a step."""
+    """Of a step: 12; of an evaluation after a step: eval-50."""
     step: int
     files: tuple[Path, ...]
     sampled: bool
@@ -122,7 +125,9 @@ class Rollouts:
         # Estimators over the whole batch say nothing about a part of it.
         known = self._advantage in ADVANTAGES or not snapshot.sampled
         values = (
-            advantages(rewards, kind=self._advantage) if known else [[None] * len(r) for r in rewards]
+            advantages(rewards, kind=self._advantage)
+            if known
+            else [[None] * len(r) for r in rewards]
         )
         before = self._before(snapshot)
         return [
@@ -154,20 +159,31 @@ class Rollouts:
 def read_groups(path: Path) -> list[dict[str, Any]]:
     """The groups of a file of journal/, rollouts/ or eval/, in the form of group_json."""
     if path.suffix == ".parquet":
-        return _groups_of_table(pq.read_table(path, columns=list(SHOWN_COLUMNS)))
+        return _groups_of_table(_read_table(path, SHOWN_COLUMNS))
     return _groups_of_text(path)
 
 
 def read_outcomes(path: Path) -> Iterable[tuple[str, str]]:
     """(prompt id, outcome) of every completion of a file, without reading a journal's texts."""
     if path.suffix == ".parquet":
-        table = pq.read_table(path, columns=["prompt_id", "outcome"])
+        table = _read_table(path, ("prompt_id", "outcome"))
         return zip(table["prompt_id"].to_pylist(), table["outcome"].to_pylist(), strict=True)
     return (
         (group["prompt_id"], entry["outcome"])
         for group in _groups_of_text(path)
         for entry in group["completions"]
     )
+
+
+def _read_table(path: Path, names: Sequence[str]) -> pa.Table:
+    """Columns of a journal file; no rows when it is damaged, as for the run itself."""
+    try:
+        return pq.read_table(path, columns=list(names))
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        log.warning("%s is damaged, its rollouts are not shown: %s", path, error)
+        return pa.schema([ROW.field(name) for name in names]).empty_table()
 
 
 def _groups_of_text(path: Path) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import datetime
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,7 @@ def summarise(run_folder: Path, snapshots: Sequence[Snapshot]) -> dict[str, Any]
     status = _json(run_folder / "status.json", {})
     kept = kept_steps(len(lines))
     metrics = columns([lines[index] for index in kept])
-    evaluations = [
-        (int(path.stem.removeprefix("step-")), *from_json(path.read_text()))
-        for path in sorted((run_folder / "eval").glob("step-*.json"))
-    ]
+    evaluations = sorted((run_folder / "eval").glob("step-*.json"))
     return {
         "name": run_folder.name,
         "facts": _facts(settings, lines, attempts),
@@ -53,14 +51,26 @@ def summarise(run_folder: Path, snapshots: Sequence[Snapshot]) -> dict[str, Any]
         "all_steps": len(lines),
         "metrics": metrics,
         "charts": drawn(metrics),
-        "evaluations": [{"step": step, **asdict(summary)} for step, summary, _ in evaluations],
-        "examples": examples(evaluations[0][2], evaluations[-1][2]) if len(evaluations) > 1 else [],
+        "evaluations": [_evaluation(path) for path in evaluations],
+        "examples": _examples(evaluations[0], evaluations[-1]) if len(evaluations) > 1 else [],
         "snapshots": [
             {"id": entry.id, "step": entry.step, "sampled": entry.sampled} for entry in snapshots
         ],
         "settings": yaml.safe_dump(settings, sort_keys=False, allow_unicode=True),
         "versions": json.dumps(attempts[-1] if attempts else {}, indent=2),
     }
+
+
+@lru_cache(maxsize=1024)
+def _evaluation(path: Path) -> dict[str, Any]:
+    """Evaluations hold every sample and are written once, so each is read once."""
+    summary, _ = from_json(path.read_text())
+    return {"step": int(path.stem.removeprefix("step-")), **asdict(summary)}
+
+
+@lru_cache(maxsize=2)
+def _examples(first: Path, last: Path) -> list[dict[str, Any]]:
+    return examples(from_json(first.read_text())[1], from_json(last.read_text())[1])
 
 
 def _json(path: Path, missing: Any) -> Any:
@@ -115,7 +125,8 @@ def examples(
 ) -> list[dict[str, Any]]:
     """The first sample of the same held-out problem before and after.
 
-    Problems whose first sample went from wrong to correct come first, in order of the data.
+    Problems whose first sample went from wrong to correct come first, and of these the ones that
+    improved most.
     """
     later = {group["prompt_id"]: group for group in after}
     pairs = [(old, later[old["prompt_id"]]) for old in before if old["prompt_id"] in later]
@@ -123,6 +134,8 @@ def examples(
         key=lambda pair: (
             pair[0]["completions"][0]["outcome"] == "correct",
             pair[1]["completions"][0]["outcome"] != "correct",
+            _right(pair[0]) / len(pair[0]["completions"])
+            - _right(pair[1]) / len(pair[1]["completions"]),
         )
     )
     return [
@@ -137,8 +150,12 @@ def examples(
     ]
 
 
+def _right(group: Mapping[str, Any]) -> int:
+    return sum(entry["outcome"] == "correct" for entry in group["completions"])
+
+
 def _first_sample(group: Mapping[str, Any]) -> dict[str, Any]:
-    first, outcomes = group["completions"][0], [e["outcome"] for e in group["completions"]]
+    first = group["completions"][0]
     opened = opens_thinking(group["prompt"])
     text, cut = clip(first["text"], REPORT_TEXT_CHARACTERS)
     return {
@@ -148,6 +165,6 @@ def _first_sample(group: Mapping[str, Any]) -> dict[str, Any]:
         "outcome": first["outcome"],
         "tokens": first["tokens"],
         "extracted": extract_answer((THINK if opened else "") + first["text"]),
-        "right": outcomes.count("correct"),
-        "samples": len(outcomes),
+        "right": _right(group),
+        "samples": len(group["completions"]),
     }
