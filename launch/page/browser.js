@@ -114,7 +114,7 @@ async function openSnapshot(state) {
 function showSelection(state) {
   const { parts, list, groups } = state;
   const start = performance.now();
-  const filter = FILTERS[at("filter")] ? at("filter") : "all";
+  const filter = Object.hasOwn(FILTERS, at("filter")) ? at("filter") : "all";
   state.entries = select(groups, filter, at("q"));
   if (parts.input.value !== at("q")) parts.input.value = at("q");
   parts.filters.update(Object.entries(FILTERS).map(([name, { label, about }]) =>
@@ -144,8 +144,9 @@ function showPicked(state) {
   }
   const whole = source.whole && (async (group) => {
     const loaded = await source.whole(snapshot, state.groups.indexOf(group));
-    Object.assign(group, loaded, { lower: null });
-    showPicked(state);
+    // A new object, because what is known about a group is known by its identity.
+    state.groups = state.groups.map((other) => (other === group ? loaded : other));
+    showSelection(state);
   });
   const open = at("think") === "open" || at("q") !== "" ? "open" : "folded";
   parts.think.setAttribute("aria-pressed", String(at("think") === "open"));

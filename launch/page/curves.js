@@ -91,7 +91,7 @@ function curveBar() {
 
 function curveNote({ steps, all_steps: count }) {
   const thinned = count > steps.length
-    ? ` ${steps.length.toLocaleString("en")} of ${count.toLocaleString("en")} steps are drawn.` : "";
+    ? ` ${plural(steps.length, "step")} of ${count.toLocaleString("en")} are drawn.` : "";
   return `Drag over a chart to zoom, double-click to see all steps again; with the keyboard: `
     + `arrows, +, − and 0.${thinned}`;
 }

@@ -4,21 +4,35 @@ const isRight = (completion) => completion.outcome === "correct";
 const byTokens = (a, b) => b.tokens - a.tokens;
 const byReward = (a, b) => (a.reward ?? Infinity) - (b.reward ?? Infinity);
 
-function shareRight(group) {
-  return group.completions.filter(isRight).length / group.completions.length;
+/** make(group), made once per group: sorting and searching ask again and again. */
+function once(make) {
+  const known = new WeakMap();
+  return (group) => {
+    if (!known.has(group)) known.set(group, make(group));
+    return known.get(group);
+  };
 }
+
+const shareRight = once(({ completions }) =>
+  completions.filter(isRight).length / completions.length);
+
+const meanReward = once(({ completions }) => {
+  const rewards = completions.map(({ reward }) => reward).filter((reward) => reward !== null);
+  return rewards.reduce((sum, reward) => sum + reward, 0) / Math.max(1, rewards.length);
+});
+
+const longest = once(({ completions }) => Math.max(...completions.map(({ tokens }) => tokens)));
+
+/** Lower-case texts. */
+const searchable = once((group) => ({
+  prompt: `${group.prompt}\n${group.id}\n${group.answer}`.toLowerCase(),
+  texts: group.completions.map(({ text }) => text.toLowerCase()),
+}));
 
 /** From mostly right to mostly wrong, or back, since the prompt was sampled before. */
 function flipped(group) {
   return group.before !== null && (group.before.right >= 0.5) !== (shareRight(group) >= 0.5);
 }
-
-function meanReward(group) {
-  const rewards = group.completions.map(({ reward }) => reward).filter((reward) => reward !== null);
-  return rewards.reduce((sum, reward) => sum + reward, 0) / Math.max(1, rewards.length);
-}
-
-const longest = (group) => Math.max(...group.completions.map(({ tokens }) => tokens));
 
 /**
  * keep(completion, group): whether the filter means this completion. order(a, b): of groups,
@@ -68,18 +82,14 @@ const FILTERS = {
   },
 };
 
-/** The lower-case texts of a group, made once: a search reads them at every letter typed. */
-function searchable(group) {
-  group.lower ??= {
-    prompt: `${group.prompt}\n${group.id}\n${group.answer}`.toLowerCase(),
-    texts: group.completions.map(({ text }) => text.toLowerCase()),
-  };
-  return group.lower;
+/** An address may name anything: what is no filter is "all". */
+function filterOf(name) {
+  return Object.hasOwn(FILTERS, name) ? FILTERS[name] : FILTERS.all;
 }
 
 /** [{group, matches}] for a filter and a search; matches are indices of completions. */
 function select(groups, filterName, query) {
-  const filter = FILTERS[filterName] ?? FILTERS.all;
+  const filter = filterOf(filterName);
   const words = query.trim().toLowerCase();
   const found = [];
   for (const group of groups) {
@@ -95,7 +105,7 @@ function select(groups, filterName, query) {
 
 /** All indices of completions, those meant by the filter first. */
 function arranged({ group, matches }, filterName) {
-  const { inside } = FILTERS[filterName] ?? FILTERS.all;
+  const { inside } = filterOf(filterName);
   const meant = new Set(matches);
   const compare = (a, b) => (inside ? inside(group.completions[a], group.completions[b]) : 0)
     || a - b;

@@ -10,7 +10,7 @@ const OUTCOMES = {
 };
 
 function outcomeOf(name) {
-  return OUTCOMES[name] ?? ["·", name.replaceAll("_", " "), "none"];
+  return Object.hasOwn(OUTCOMES, name) ? OUTCOMES[name] : ["·", name.replaceAll("_", " "), "none"];
 }
 
 function verdict(outcome) {
@@ -123,7 +123,8 @@ function meters(completion, scale) {
   return [
     ...parts,
     make("div", { class: "meter" }, make("span", { class: "meter-label" }, "reward"),
-      make("span", {}), make("b", { class: "meter-value" }, reward === null ? "none" : number(reward))),
+      make("span", {}),
+      make("b", { class: "meter-value" }, reward === null ? "none" : number(reward))),
     advantage === null ? null
       : meter("advantage", advantage, scale.advantage, signed(advantage), "advantage"),
   ].filter((row) => row !== null);

@@ -96,7 +96,8 @@ function lengthBars(evaluations) {
 function makeExample(data) {
   let index = 0;
   const body = make("div", {});
-  const button = (onclick, text) => make("button", { type: "button", class: "chip", onclick }, text);
+  const button = (onclick, text) =>
+    make("button", { type: "button", class: "chip", onclick }, text);
   const another = button(() => {
     index = (index + 1) % data.examples.length;
     draw();

@@ -59,6 +59,9 @@ def make_server(run_folder: Path, host: str, port: int) -> ViewServer:
     """A server that listens already; serve_forever() answers."""
     check_run_folder(run_folder)
     try:
+        # Beyond this, getaddrinfo starts again at 0.
+        if not 0 <= port <= 65535:
+            raise OverflowError("a port is between 0 and 65535")
         family, address = _resolved(host, port)
         server_class = type("Server", (ViewServer,), {"address_family": family})
         return server_class(run_folder, host, address)
@@ -86,7 +89,7 @@ class ViewServer(ThreadingHTTPServer):
         self.port = self.server_address[1]
         local = ipaddress.ip_address(address[0]).is_loopback
         self.token = None if local else secrets.token_urlsafe(24)
-        shown = socket.getfqdn() if address[0] in ("0.0.0.0", "::") else host
+        shown = socket.gethostname() if address[0] in ("0.0.0.0", "::") else host
         shown = f"[{shown}]" if ":" in shown else shown
         query = f"/?token={self.token}" if self.token else "/"
         self.url = f"http://{shown}:{self.port}{query}"
