@@ -17,7 +17,7 @@ function makeBrowser(section, data, source) {
   state.list = makeList((index) =>
     go({ prompt: state.entries[index].group.id, step: state.snapshot.id }));
   const panes = make("div", { class: "panes" },
-    make("div", { class: "left" }, parts.count, state.list.node),
+    make("div", { class: "left" }, parts.count, state.list.node, cellKey()),
     make("div", { class: "right-pane" }, parts.think, parts.panel));
   fill(section, make("h2", { id: "browser-title" }, "Rollouts"), parts.note,
     make("div", { class: "bar" }, stepPicker(state), parts.search),

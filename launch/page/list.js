@@ -58,6 +58,14 @@ function makeRow(list, i) {
   return row;
 }
 
+/** What the squares mean, with the words that the cards use. */
+function cellKey() {
+  const key = (style, words) =>
+    make("span", {}, make("i", { class: `cell ${style}`, "aria-hidden": "true" }), ` ${words}`);
+  return make("p", { class: "cell-key" }, key("right", "correct"), key("wrong", "wrong"),
+    key("none", "no verdict"), key("wrong cut", "cut off"));
+}
+
 /** One small square per completion; its form says the outcome as well as its colour. */
 function cells(group) {
   const shownCells = group.completions.slice(0, MOST_CELLS).map(({ outcome, finish_reason: end }) =>

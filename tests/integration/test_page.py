@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from launch.page.document import SCRIPTS, document
+from launch.page.rollouts import Snapshot
 from launch.page.summary import summarise
 from launch.report import write_report
 from rl.records import Outcome
+from rollout.journal import Journal
 from tests.chromium import data_of, dom_of, needs_chromium
 from tests.run_folders import RIGHT, WRONG, group, make_run, sample
 from tests.unit.launch.page.test_server import serving
@@ -224,3 +226,26 @@ def test_live_page_shows_the_step_that_the_server_has(tmp_path: Path) -> None:
     assert "training · step 1 of 9" in dom
     shown = dom[: dom.index('<script type="application/json"')]
     assert re.findall(r"· (\S+) · right in", shown) == ["&lt;b&gt;b"]
+
+
+def test_new_steps_appear_without_reload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path / "run", journal={1: [group("old", [sample(RIGHT)] * 2)]})
+    new = [group("new", [sample(RIGHT)] * 3)]
+    asked = []
+    with serving(run) as server:
+        find = server.rollouts.snapshots
+
+        def find_and_train_on() -> list[Snapshot]:
+            asked.append(1)
+            if len(asked) == 6:
+                Journal(run / "journal").write(1, 0, new)
+                with (run / "metrics.jsonl").open("a") as file:
+                    file.write('{"step": 2, "reward/accuracy/mean": 0.625}\n')
+            return find()
+
+        monkeypatch.setattr(server.rollouts, "snapshots", find_and_train_on)
+        dom = dom_of(server.url, tmp_path / "profile", wait_ms=20_000)
+    assert len(asked) > 6
+    assert (data_of(dom)["prompts"], data_of(dom)["completions"]) == ("1", "3")
+    assert "· new ·" in dom and "· old ·" not in dom
+    assert "0.625 at step 2" in dom
