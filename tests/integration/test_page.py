@@ -155,6 +155,29 @@ const many = (act) => {
   press(".panel", "t");
   results.thinking = document.querySelector(".think").open;
   results.address = location.hash;
+  results.smoothed = smoothed([{ x: 1, y: 1 }, { x: 2, y: 0 }, { x: 3, y: 0 }], 0.5);
+  results.ticks = [linearScale(0, 1, 4), linearScale(-3, 7, 4), logScale(1e-6, 1),
+    logScale(2, 30)].map(({ ticks }) => ticks);
+  results.places = [linearScale(2, 4).place(3), logScale(1e-4, 1).place(1e-3)];
+  const plot = document.querySelector(".plot");
+  const card = plot.closest(".chart");
+  const box = plot.getBoundingClientRect();
+  const pointer = (type, share) => plot.dispatchEvent(new PointerEvent(type, { pointerId: 1,
+    clientX: box.left + MARGIN.left + share * (box.width - MARGIN.left - MARGIN.right) }));
+  plot.setPointerCapture = () => {};
+  pointer("pointermove", 0.5);
+  results.hover = card.querySelector(".reading").textContent;
+  pointer("pointerdown", 0.25);
+  pointer("pointermove", 0.75);
+  results.shaded = document.querySelectorAll(".shade").length;
+  pointer("pointerup", 0.75);
+  results.dragged = [at("from"), at("to")];
+  results.drawn = card.querySelector("polyline").getAttribute("points").split(" ").length;
+  press(".plot", "ArrowLeft");
+  press(".plot", "+");
+  results.zoomed = [at("from"), at("to")];
+  press(".plot", "0");
+  results.whole = [at("from"), at("to")];
   root.dataset.results = JSON.stringify(results);
 })();
 """
@@ -178,7 +201,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("large")
     driver = folder / "driver.js"
     driver.write_text(f"const QUERIES = {json.dumps(list(QUERIES))};\n{DRIVER}")
-    run = summarise(make_run(folder / "run"), [])
+    lines = [{"step": step, "reward/accuracy/mean": step / 100} for step in range(1, 22)]
+    run = summarise(make_run(folder / "run", metrics=lines), [])
     run["snapshots"] = [{"id": "2", "step": 2, "sampled": False}]
     data = {"live": False, "note": "", "run": run, "rollouts": {"2": ten_thousand()}}
     page = folder / "large.html"
@@ -213,6 +237,27 @@ def test_keys(results: dict[str, Any]) -> None:
     assert "completion" in results["focus"].split()
     assert results["thinking"] is True
     assert results["address"] == "#step=2&prompt=p0&think=open"
+
+
+def test_smoothing_and_axes(results: dict[str, Any]) -> None:
+    # Half of the past, without the bias of the start: 1, (1/4) / (3/4), (1/8) / (7/8).
+    assert [p["y"] for p in results["smoothed"]] == pytest.approx([1, 1 / 3, 1 / 7])
+    assert results["ticks"] == [
+        [0, 0.5, 1],
+        [0, 5],
+        [1e-6, 1e-4, 1e-2, 1],
+        [2, 5, 10, 20],
+    ]
+    assert results["places"] == pytest.approx([0.5, 0.25])
+
+
+def test_hover_and_zoom(results: dict[str, Any]) -> None:
+    assert results["hover"] == "step 11 0.11"
+    assert results["shaded"] == 1
+    assert results["dragged"] == ["6", "16"] and results["drawn"] == 11
+    # From 6..16 at step 16, one to the left: 15 plus and minus half of the half width, rounded.
+    assert results["zoomed"] == ["13", "18"]
+    assert results["whole"] == ["", ""]
 
 
 def test_live_page_shows_the_step_that_the_server_has(tmp_path: Path) -> None:
