@@ -10,6 +10,8 @@ from typing import Any
 
 MAX_POINTS = 2000
 """Steps in the page; of more steps, every second, third ... is kept, and always the last."""
+MOST_SERIES = 8
+"""In one chart; of more, as of the memory of many ranks, those that rise highest."""
 DIGITS = 6
 """Significant digits of a drawn value."""
 
@@ -84,6 +86,7 @@ CHARTS = (
     Chart("Lengths", "Prompt length", {"mean": "prompt_length/mean"}, "tokens"),
     Chart("Policy", "Entropy of the policy", {"entropy": "actor/entropy"}, "nats", key=True),
     Chart("Policy", "KL to the reference", {"KL": "actor/kl_loss"}, "nats"),
+    Chart("Policy", "KL to the policy before the step", {"KL": "actor/ppo_kl"}, "nats"),
     Chart("Policy", "Loss", {"loss": "actor/loss", "policy": "actor/pg_loss"}, "loss"),
     Chart(
         "Policy",
@@ -112,8 +115,23 @@ CHARTS = (
         "mean",
     ),
     Chart("Timing", "Time of a step", {"*": "timing_s/*"}, "seconds", 0.0, key=True),
+    Chart(
+        "Timing",
+        "Time of a weight transfer",
+        {"transfer": "sync/transfer_s", "canary": "sync/canary_s"},
+        "seconds",
+        0.0,
+    ),
     Chart("Timing", "Tokens per second", {"per device": "perf/throughput"}, "tokens/s", 0.0),
     Chart("Timing", "Tokens of a step", {"all": "perf/total_num_tokens"}, "tokens", 0.0),
+    Chart(
+        "Samples",
+        "Samples trained on and left out",
+        {"trained": "samples/trained", "*": "samples/left_out/*"},
+        "samples",
+        0.0,
+    ),
+    Chart("Experts", "Load of the experts", {"*": "expert/*"}, ""),
     Chart("Memory", "Peak memory", {"*": "perf/peak_memory_gib/*"}, "GiB", 0.0),
 )
 
@@ -157,12 +175,22 @@ def drawn(
                 if name == pattern or any(metrics[name]):
                     series.setdefault(name, _label(label, pattern, name))
         if series:
-            resolved.append(_entry(chart, series))
+            resolved.append(_entry(chart, _highest(series, metrics)))
     return resolved + [
         _entry(Chart("Other", name, {}, ""), {name: name.rpartition("/")[2]})
         for name in sorted(metrics)
         if name not in named
     ]
+
+
+def _highest(
+    series: dict[str, str], metrics: Mapping[str, Sequence[float | None]]
+) -> dict[str, str]:
+    if len(series) <= MOST_SERIES:
+        return series
+    tops = {name: max(v for v in metrics[name] if v is not None) for name in series}
+    kept = sorted(series, key=tops.__getitem__, reverse=True)[:MOST_SERIES]
+    return {name: label for name, label in series.items() if name in kept}
 
 
 def _entry(chart: Chart, series: Mapping[str, str]) -> dict[str, Any]:

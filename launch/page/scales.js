@@ -13,7 +13,7 @@ function smoothed(points, weight) {
 
 /** {low, high, place, ticks}: place(value) is 0 at the bottom of the axis and 1 at its top. */
 function linearScale(low, high, wanted = 5) {
-  if (!(high > low)) [low, high] = [low - (Math.abs(low) || 1) / 2, low + (Math.abs(low) || 1) / 2];
+  if (low === high) [low, high] = low === 0 ? [0, 1] : [low - Math.abs(low), low + Math.abs(low)];
   const step = niceStep((high - low) / wanted);
   const ticks = [];
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i += 1) {

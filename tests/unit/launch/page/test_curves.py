@@ -48,6 +48,12 @@ def test_new_parts_of_the_reward_join_their_chart() -> None:
     assert not [entry for entry in entries if entry["group"] == "Other"]
 
 
+def test_of_many_series_the_highest_are_drawn() -> None:
+    metrics = {f"m/{rank}": [float(rank % 50), None] for rank in range(64)}
+    (entry,) = drawn(metrics, [Chart("g", "t", {"*": "m/*"}, "GiB")])
+    assert [label for label, _ in entry["series"]] == [str(rank) for rank in range(42, 50)]
+
+
 def test_titles_are_told_apart() -> None:
     titles = [chart.title for chart in CHARTS]
     assert len(set(titles)) == len(titles)
