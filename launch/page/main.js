@@ -81,18 +81,19 @@ function statusText({ phase, step, steps }) {
   return steps ? `${phase} · step ${step} of ${steps}` : phase;
 }
 
+/** Ask the server for what is new, for ever; while nothing is, it answers with the version. */
 async function watch() {
   let run = null;
-  let version = null;
+  let status = null;
+  let version = "";
   for (;;) {
     try {
-      const news = await fetchJson(version ? `api/run?unless=${version}` : "api/run");
-      version = news.version;
+      const news = await fetchJson(`api/run?unless=${version}`);
       if (news.run && run) run.update(news.run);
       else if (news.run) run = makePage(news.run, served());
-      if (news.run) showStatus(statusText(news.run.status), phaseStyle(news.run.status.phase));
-      run.status = news.run?.status ?? run.status;
-      showStatus(statusText(run.status), phaseStyle(run.status.phase));
+      status = news.run?.status ?? status;
+      version = news.version;
+      showStatus(statusText(status), phaseStyle(status.phase));
       document.documentElement.dataset.ready = version;
     } catch (error) {
       showStatus(`no connection to launch view (${error.message})`, "lost");
