@@ -1,1 +1,1 @@
-"""The command line, Ray actors, run state, trackers, console and report."""
+"""The command line, Ray actors, run state, trackers, console, report and viewer."""

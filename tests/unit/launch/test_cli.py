@@ -3,14 +3,18 @@ imported before it is needed."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 import launch.run
 from launch.cli import as_overrides, main
+from tests.run_folders import make_run
 
 HEAVY = {"torch", "ray", "vllm", "deepspeed", "transformers", "wandb", "datasets"}
 
@@ -50,6 +54,28 @@ def test_dry_run_prints_settings_and_plan_and_loads_no_engine(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+def test_report_loads_no_engine(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    output, modules = loaded_after(["report", str(run)])
+    assert output.strip() == str(run / "report.html")
+    assert not modules & HEAVY
+
+
+def test_view_prints_its_address_and_ends_with_an_interrupt(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "launch.cli", "view", str(make_run(tmp_path / "run"))]
+    process = subprocess.Popen(
+        [*command, "--host", "0.0.0.0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    address = urlsplit(process.stdout.readline().strip())
+    connection = HTTPConnection("127.0.0.1", address.port or 0, timeout=10)
+    connection.request("GET", f"/?{address.query}")
+    assert connection.getresponse().status == 303
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=20)
+    assert (process.returncode, output, errors) == (0, "stopped; the run goes on\n", "")
+
+
 def test_a_bare_first_word_is_the_recipe() -> None:
     assert as_overrides(["r1_zero", "seed=1"]) == ["recipe=r1_zero", "seed=1"]
     assert as_overrides(["recipe=r1_zero"]) == ["recipe=r1_zero"]
@@ -64,6 +90,7 @@ def test_a_bare_first_word_is_the_recipe() -> None:
         (["run", "learner.mini_batches=7", "--dry-run"], "error: learner.mini_batches=7: must"),
         (["run", "model=folder", "model.path=/nowhere"], "error: model.path=/nowhere: no such"),
         (["report", "/nowhere"], "error: /nowhere: no run"),
+        (["view", "/nowhere"], "error: /nowhere: not a run folder (no config.yaml)"),
         (["bench", "gpt"], "error: unknown model 'gpt'; choose from: nano_v3, smollm2_135m"),
     ],
 )
