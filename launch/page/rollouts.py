@@ -22,8 +22,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rewards.accuracy import extract_answer
 from rewards.format import THINK, opens_thinking
+from rewards.math.extraction import from_completion
 from rl.advantages import ADVANTAGES, advantages
 from rollout.journal import FILE_NAME, ROW
 
@@ -229,7 +229,7 @@ def _annotated(
             {
                 **entry,
                 "advantage": None if advantage is None else round(advantage, 4),
-                "extracted": extract_answer(opened + entry["text"]),
+                "extracted": from_completion(opened + entry["text"]),
                 "mixed": languages_mixed(entry["text"]),
             }
             for entry, advantage in zip(group["completions"], row, strict=True)

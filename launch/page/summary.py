@@ -17,8 +17,8 @@ from launch.page.rollouts import Rollouts, Snapshot
 from launch.page.selection import REPORT_TEXT_CHARACTERS, clip
 from launch.trackers import read_metrics
 from recipes.evaluation import from_json
-from rewards.accuracy import extract_answer
 from rewards.format import THINK, opens_thinking
+from rewards.math.extraction import from_completion
 
 EXAMPLES = 8
 
@@ -164,7 +164,7 @@ def _first_sample(group: Mapping[str, Any]) -> dict[str, Any]:
         "opened": opened,
         "outcome": first["outcome"],
         "tokens": first["tokens"],
-        "extracted": extract_answer((THINK if opened else "") + first["text"]),
+        "extracted": from_completion((THINK if opened else "") + first["text"]),
         "right": _right(group),
         "samples": len(group["completions"]),
     }
