@@ -1,6 +1,7 @@
-"""From the words of a command line to a validated RunConfig.
+"""From the words of a command line to validated settings.
 
     load_config(["recipe=r1_zero", "model=nano_v3", "learner.learning_rate=1e-4"])
+    load_eval_config("models/r1", ["benchmark=aime_2024", "samples=16"])
 
 Hydra composes the YAML files of the chosen groups and the overrides; the schema then says which
 keys exist, what their types are and what the rest defaults to. Hydra's own typo protection is not
@@ -14,7 +15,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, cast, get_args, get_origin
+from typing import Any, TypeVar, Union, cast, get_args, get_origin
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -25,9 +26,14 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from configs.errors import UserError
+from configs.evaluation import EvalConfig
 from configs.schema import RunConfig, Settings
 
 CONFIG_DIR = Path(__file__).parent.resolve()
+MAIN_FILES: dict[type[Settings], str] = {RunConfig: "config", EvalConfig: "eval"}
+"""The YAML file whose defaults list names the groups that each kind of settings is made of."""
+
+Root = TypeVar("Root", bound=Settings)
 
 # Plain words for pydantic's types.
 _ALLOWED = {
@@ -43,21 +49,26 @@ _ALLOWED = {
 
 def load_config(overrides: Sequence[str]) -> RunConfig:
     """Compose and validate. Every mistake is a UserError with one line per problem."""
-    composed = _compose([_for_hydra(override) for override in overrides])
-    problems = [_unknown_key(path, composed) for path in _unknown_paths(composed)]
-    if problems:
-        raise UserError("\n".join(problems))
-    return _validate(composed)
+    values, choices = _compose(RunConfig, overrides)
+    default_dir = "runs/" + f"{choices['recipe']}-{choices['model']}".replace("/", "-")
+    return _checked(RunConfig, {"run_dir": default_dir} | values)
 
 
-def to_yaml(config: RunConfig) -> str:
+def load_eval_config(model: str, overrides: Sequence[str]) -> EvalConfig:
+    """The settings of `launch eval MODEL ...`, composed and validated in the same way."""
+    values, _ = _compose(EvalConfig, overrides)
+    default_dir = f"runs/eval-{Path(model).expanduser().resolve().name}"
+    return _checked(EvalConfig, {"run_dir": default_dir} | values | {"model": model})
+
+
+def to_yaml(config: Settings) -> str:
     """Every setting with its value, as YAML that `from_yaml` reads back."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
 def from_yaml(text: str) -> RunConfig:
     """The inverse of `to_yaml`, for the file kept in the run folder."""
-    return _validate(yaml.safe_load(text))
+    return _validate(RunConfig, yaml.safe_load(text))
 
 
 def group_options() -> dict[str, list[str]]:
@@ -71,12 +82,19 @@ def group_options() -> dict[str, list[str]]:
     }
 
 
-def setting_paths() -> dict[str, FieldInfo]:
+def setting_paths(root: type[Settings] = RunConfig) -> dict[str, FieldInfo]:
     """Dotted path -> field of every setting, those of all model and data kinds included."""
-    return {path: field for path, field in _walk(RunConfig) if not _groups_in(field)}
+    return {path: field for path, field in _walk(root) if not _groups_in(field)}
 
 
-def _for_hydra(override: str) -> str:
+def _chosen_groups(root: type[Settings]) -> list[str]:
+    """The groups in the defaults list of the main file: "- optional scale: x" -> "scale"."""
+    main = yaml.safe_load((CONFIG_DIR / f"{MAIN_FILES[root]}.yaml").read_text())
+    entries = [entry for entry in main["defaults"] if isinstance(entry, dict)]
+    return [str(key).split()[-1] for entry in cast(list[dict[str, str]], entries) for key in entry]
+
+
+def _for_hydra(override: str, root: type[Settings]) -> str:
     """Check one word of the command line and write it the way Hydra wants it.
 
     "model=nano_v3" stays; "learner.ranks=2" becomes "++learner.ranks=2" (set it whether or not a
@@ -89,45 +107,55 @@ def _for_hydra(override: str) -> str:
             f"{override!r} is not a setting; write key=value, such as learner.ranks=2 or "
             "model=nano_v3"
         )
-    groups = group_options()
+    groups = {name: group_options()[name] for name in _chosen_groups(root)}
     if key in groups and not value.startswith("{"):
         if value not in groups[key]:
             hint = _did_you_mean(value, groups[key])
             choices = ", ".join(groups[key])
             raise UserError(f"unknown option {key}={value}; choose one of: {choices}{hint}")
         return override.lstrip("+")
-    field = setting_paths().get(key)
-    if key.split(".")[0] not in RunConfig.model_fields:
-        raise UserError(_unknown_key(key, {}))
+    field = setting_paths(root).get(key)
+    if key.split(".")[0] not in root.model_fields:
+        raise UserError(_unknown_key(key, {}, root))
     if field is not None and field.annotation is str and value[:1] not in ("'", '"'):
         value = "'" + value.replace("'", "\\'") + "'"
     return f"++{key}={value}"
 
 
-def _compose(overrides: list[str]) -> dict[str, Any]:
+def _compose(
+    root: type[Settings], overrides: Sequence[str]
+) -> tuple[dict[str, Any], Mapping[str, str]]:
+    """The values that YAML files and overrides give, and the option chosen in each group."""
+    words = [_for_hydra(override, root) for override in overrides]
     with initialize_config_dir(version_base="1.3", config_dir=str(CONFIG_DIR)):
         try:
-            config = compose("config", overrides=overrides, return_hydra_config=True)
-            choices = config.hydra.runtime.choices
-            default_dir = "runs/" + f"{choices.recipe}-{choices.model}".replace("/", "-")
+            config = compose(MAIN_FILES[root], overrides=words, return_hydra_config=True)
+            choices = cast(Mapping[str, str], config.hydra.runtime.choices)
             settings = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
             values = OmegaConf.to_container(settings, resolve=True)
         except (HydraException, OmegaConfBaseException) as error:
             first_line = str(error).strip().splitlines()[0]
             raise UserError(f"cannot read the settings: {first_line}") from error
-    return {"run_dir": default_dir} | cast(dict[str, Any], values)
+    return cast(dict[str, Any], values), choices
 
 
-def _validate(values: Mapping[str, Any]) -> RunConfig:
+def _checked(root: type[Root], values: Mapping[str, Any]) -> Root:
+    problems = [_unknown_key(path, values, root) for path in _unknown_paths(values, root)]
+    if problems:
+        raise UserError("\n".join(problems))
+    return _validate(root, values)
+
+
+def _validate(root: type[Root], values: Mapping[str, Any]) -> Root:
     try:
         # Strict: 2.5 is no int and "yes" is no bool. JSON, so that a list may become a tuple.
-        return RunConfig.model_validate_json(json.dumps(values), strict=True)
+        return root.model_validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
-        problems = [_describe(dict(problem)) for problem in error.errors()]
+        problems = [_describe(dict(problem), root) for problem in error.errors()]
         raise UserError("\n".join(problems)) from error
 
 
-def _describe(problem: dict[str, Any]) -> str:
+def _describe(problem: dict[str, Any], root: type[Settings]) -> str:
     """One line about one validation problem: the key, its value, what is allowed."""
     parts = [str(part) for part in problem["loc"]]
     # Pydantic puts the kind of a model or data group into the location: model.folder.path.
@@ -135,7 +163,7 @@ def _describe(problem: dict[str, Any]) -> str:
         del parts[1]
     path = ".".join(parts)
     if problem["type"] == "missing":
-        meaning = dict(_walk(RunConfig))[path].description or ""
+        meaning = dict(_walk(root))[path].description or ""
         return f"{path} is not set: {meaning.split('. ')[0].rstrip('.')}. Add {path}=VALUE."
     if problem["type"] == "union_tag_invalid":
         return f"{path}.kind={problem['ctx']['tag']}: must be {problem['ctx']['expected_tags']}."
@@ -145,7 +173,7 @@ def _describe(problem: dict[str, Any]) -> str:
 
 
 def _unknown_paths(
-    values: Mapping[str, Any], group: type[Settings] = RunConfig, prefix: str = ""
+    values: Mapping[str, Any], group: type[Settings], prefix: str = ""
 ) -> Iterator[str]:
     """Dotted paths of composed values that the schema, for the chosen kinds, does not know."""
     for key, value in values.items():
@@ -158,15 +186,15 @@ def _unknown_paths(
             yield from _unknown_paths(below, (chosen or groups)[0], f"{prefix}{key}.")
 
 
-def _unknown_key(path: str, composed: Mapping[str, Any]) -> str:
-    settings = list(setting_paths())
+def _unknown_key(path: str, composed: Mapping[str, Any], root: type[Settings]) -> str:
+    settings = list(setting_paths(root))
     group, dot, _ = path.partition(".")
     if path in settings:
         kind = composed[group]["kind"]
         return (
             f"{path} is no setting of {group}.kind={kind}: leave it out or choose another {group}."
         )
-    hint = _did_you_mean(path, settings if dot else [*settings, *group_options()])
+    hint = _did_you_mean(path, settings if dot else [*settings, *_chosen_groups(root)])
     below = [each for each in settings if each.startswith(f"{group}.")]
     if not hint and below:
         hint = f"; the keys of {group} are: {', '.join(each.split('.')[1] for each in below)}."

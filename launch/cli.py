@@ -18,6 +18,14 @@ _RUN_EXAMPLES = """examples:
 The same command on the same run folder continues where it stopped. All settings, with their
 meaning, are in configs/schema.py; groups and their options are the folders of configs/."""
 
+_EVAL_EXAMPLES = """examples:
+  launch eval runs/r1_zero-nano_v3/final benchmark=nano template=r1_zero max_tokens=64
+  launch eval models/r1-distill-1.5b benchmark=aime_2024,math_500 cluster.device=cuda
+  launch eval models/r1-distill-1.5b benchmark=gsm8k data.path=gsm8k_test.jsonl samples=8
+
+The same command continues where it stopped. All settings, with their meaning, are in
+configs/evaluation.py; all benchmarks in recipes/benchmarks/table.py."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0 done, 2 a mistake of the user's (one line on stderr), 130 interrupted."""
@@ -65,6 +73,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
 
+    evaluation = commands.add_parser(
+        "eval",
+        help="score a stored model on benchmarks, or continue doing so",
+        description="Score a stored model on benchmarks, or continue doing so.",
+        epilog=_EVAL_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    evaluation.add_argument("model", metavar="MODEL", help="the model's folder")
+    evaluation.add_argument(
+        "words", nargs="*", metavar="key=value", help="benchmark=NAME[,NAME...] and settings"
+    )
+    evaluation.set_defaults(command=_eval)
+
     report = commands.add_parser("report", help="write the report.html of a run again")
     report.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
     report.set_defaults(command=_report)
@@ -106,6 +127,17 @@ def _run(options: argparse.Namespace) -> int:
     from launch.run import run
 
     return run(config)
+
+
+def _eval(options: argparse.Namespace) -> int:
+    from configs.compose import load_eval_config
+    from configs.evaluation import check_eval
+
+    config = load_eval_config(options.model, options.words)
+    check_eval(config)
+    from launch.evaluate import evaluate
+
+    return evaluate(config)
 
 
 def _report(options: argparse.Namespace) -> int:
