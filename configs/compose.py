@@ -90,8 +90,8 @@ def setting_paths(root: type[Settings] = RunConfig) -> dict[str, FieldInfo]:
 def _chosen_groups(root: type[Settings]) -> list[str]:
     """The groups in the defaults list of the main file: "- optional scale: x" -> "scale"."""
     main = yaml.safe_load((CONFIG_DIR / f"{MAIN_FILES[root]}.yaml").read_text())
-    entries = [entry for entry in main["defaults"] if isinstance(entry, dict)]
-    return [str(key).split()[-1] for entry in cast(list[dict[str, str]], entries) for key in entry]
+    entries = cast(list[dict[str, str] | str], main["defaults"])
+    return [key.split()[-1] for entry in entries if isinstance(entry, dict) for key in entry]
 
 
 def _for_hydra(override: str, root: type[Settings]) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -13,14 +14,23 @@ from rich.table import Table
 
 from launch.console import clock
 from recipes.benchmarks.table import BENCHMARKS
+from rl.records import Outcome
 
+NOT_ANSWERED = {
+    Outcome.NO_ANSWER: "give no answer",
+    Outcome.TIMEOUT: "could not be checked in time, counted as not correct",
+    Outcome.UNPARSEABLE_GOLD: "have a reference answer the checker cannot read, counted as not "
+    "correct",
+    Outcome.CHECKER_ERROR: "could not be checked, counted as not correct",
+}
+"""Outcomes that say nothing about an answer, in words."""
 LINE_INTERVAL_S = 15.0
 """Between two lines of progress where there is no terminal to draw on."""
 
 
 class EvalProgress:
-    """Progress of one benchmark; use as a context manager. Speed and remaining time count from the
-    first sample of this attempt."""
+    """Progress of one benchmark; use as a context manager. Speed and remaining time are those of
+    this attempt."""
 
     def __init__(self, name: str, total: int, done: int, console: Console | None = None) -> None:
         """total: samples of the benchmark. done: how many earlier attempts left behind."""
@@ -78,31 +88,37 @@ class EvalProgress:
 
 
 def print_results(results: Mapping[str, Mapping[str, Any]], console: Console | None = None) -> None:
-    """results: benchmark -> its measures, as in eval/NAME.json."""
-    table = Table(title="rates in %, with their 95 % confidence intervals")
-    table.add_column("benchmark")
-    for heading in ("problems x n", "pass@1", "pass@n", "cons@n", "tokens", "cut off", "no answer"):
-        table.add_column(heading, justify="right")
+    """results: benchmark -> its measures, as in eval/NAME.json. Fits into 80 columns."""
+    console = console or Console()
+    table = Table(
+        title="rates in %, below them their 95 % confidence intervals; problems x samples each",
+        box=SIMPLE_HEAD,
+    )
+    table.add_column("benchmark", no_wrap=True)
+    for heading in ("m x n", "pass@1", "pass@n", "cons@n", "tokens"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, measures in results.items():
-        problems, n = measures["problems"], measures["samples_per_problem"]
-        outcomes = measures["outcomes"]
+        n, pass_at = measures["samples_per_problem"], measures["pass_at"]
+        followed = measures["instruction_accuracy"]
         table.add_row(
-            BENCHMARKS[name].title,
-            f"{problems} x {n}",
-            _rate(measures["pass_at"]["1"]),
-            _rate(measures["pass_at"][str(n)]) if n > 1 else "",
+            BENCHMARKS[name].title
+            + ("" if followed is None else f"\n{100 * followed:.1f} of instructions"),
+            f"{measures['problems']} x {n}",
+            _rate(pass_at["1"]),
+            _rate(pass_at[str(n)]) if n > 1 else "",
             _rate(measures["cons"]),
-            f"{measures['mean_tokens']:,.0f}",
-            f"{measures['truncated']:.1%}",
-            f"{outcomes.get('no_answer', 0) / (problems * n):.1%}",
+            f"{measures['mean_tokens']:,.0f}\n{measures['truncated']:.1%} cut",
         )
-        if measures["instruction_accuracy"] is not None:
-            accuracy = f"{100 * measures['instruction_accuracy']:.1f}"
-            table.add_row("  by instruction", "", accuracy)
-    (console or Console()).print(table)
+    console.print(table)
+    for name, measures in results.items():
+        samples = measures["problems"] * measures["samples_per_problem"]
+        for outcome, meaning in NOT_ANSWERED.items():
+            if count := measures["outcomes"].get(outcome):
+                line = f"{BENCHMARKS[name].title}: {count} of {samples} samples {meaning}"
+                console.print(line, highlight=False, soft_wrap=True)
 
 
 def _rate(rate: Mapping[str, float] | None) -> str:
     if rate is None:
         return ""
-    return f"{100 * rate['value']:.1f} [{100 * rate['low']:.1f}, {100 * rate['high']:.1f}]"
+    return f"{100 * rate['value']:.1f}\n[{100 * rate['low']:.1f}, {100 * rate['high']:.1f}]"

@@ -47,17 +47,40 @@ class EvalSamplers:
         self._actors: list[Any] = []
         self._max_model_len = 0
 
+    def start(self, max_model_len: int) -> None:
+        """Have engines for prompt and completion of at most so many tokens together."""
+        if max_model_len == self._max_model_len:
+            return
+        for actor in self._actors:
+            ray.kill(actor)
+        count = self._config.engine.samplers
+        self._actors = [
+            SamplerActor.options(
+                runtime_env={"env_vars": worker_environment(self._run_config, "sampler", i, count)}
+            ).remote(str(self._log_dir / f"sampler-{i}.log"))
+            for i in range(count)
+        ]
+        starting = [
+            actor.start.remote(
+                str(Path(self._config.model).expanduser().resolve()),
+                self._run_config,
+                max_model_len=max_model_len,
+                threads=threads_per_process(self._run_config, count),
+            )
+            for actor in self._actors
+        ]
+        names = [f"sampler {i}" for i in range(count)]
+        timeout_s = self._config.cluster.start_timeout_s
+        wait_all(starting, what="start", names=names, timeout_s=timeout_s)
+        self._max_model_len = max_model_len
+
     def generate(
         self,
         prompts: Sequence[Prompt],
         samples: int,
         sampling: SamplingSettings,
-        max_model_len: int,
     ) -> Iterator[list[Completion]]:
-        """Every sample of every prompt, in batches. max_model_len: most tokens of prompt and
-        completion together."""
-        if max_model_len != self._max_model_len:
-            self._start(max_model_len)
+        """Every sample of every prompt, in batches."""
         streams: dict[Any, str] = {}
         for index, actor in enumerate(self._actors):
             own = prompts[index :: len(self._actors)]
@@ -86,30 +109,6 @@ class EvalSamplers:
             raise WorkerLost(f"generation: {streams[stream]} died") from error
         except RayTaskError as error:
             raise error.cause from error
-
-    def _start(self, max_model_len: int) -> None:
-        for actor in self._actors:
-            ray.kill(actor)
-        count = self._config.engine.samplers
-        self._actors = [
-            SamplerActor.options(
-                runtime_env={"env_vars": worker_environment(self._run_config, "sampler", i, count)}
-            ).remote(str(self._log_dir / f"sampler-{i}.log"))
-            for i in range(count)
-        ]
-        starting = [
-            actor.start.remote(
-                str(Path(self._config.model).expanduser().resolve()),
-                self._run_config,
-                max_model_len=max_model_len,
-                threads=threads_per_process(self._run_config, count),
-            )
-            for actor in self._actors
-        ]
-        names = [f"sampler {i}" for i in range(count)]
-        timeout_s = self._config.cluster.start_timeout_s
-        wait_all(starting, what="start", names=names, timeout_s=timeout_s)
-        self._max_model_len = max_model_len
 
 
 def as_run_config(config: EvalConfig) -> RunConfig:

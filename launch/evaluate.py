@@ -157,6 +157,8 @@ def _evaluate(
     found = {index: folder.read_wave(job.name, index) for index in range(len(waves))}
     done = sum(len(samples) for samples in found.values() if samples)
     answers: list[list[Answer]] = []
+    if None in found.values():
+        samplers.start(job.max_model_len)
     with EvalProgress(job.name, len(job.prompts) * job.samples, done) as progress:
         for index, wave in enumerate(waves):
             samples = found.pop(index)
@@ -184,7 +186,7 @@ def _sample_wave(
     sampling = SamplingSettings(config.temperature, config.top_p, config.max_tokens)
     prompts = {prompt.id: prompt for prompt in wave}
     samples: dict[tuple[str, int], EvalSample] = {}
-    for batch in samplers.generate(wave, job.samples, sampling, job.max_model_len):
+    for batch in samplers.generate(wave, job.samples, sampling):
         for completion in batch:
             sample = _scored(job, prompts[completion.prompt_id], completion)
             samples[sample.problem, sample.sample] = sample

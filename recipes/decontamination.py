@@ -122,18 +122,20 @@ class EvaluationTexts:
         return [(self._owners[index], 0) for index in self._whole.get(ids.tobytes(), ())]
 
     def _overlaps(self, ids: Ids) -> list[tuple[tuple[str, str], int]]:
-        """Owner and position of every n-gram in common."""
+        """The owner of every text with an n-gram in common, and where the first one starts."""
         hashes = _ngram_hashes(ids, self._n)
         low = np.searchsorted(self._hashes, hashes, side="left")
         high = np.searchsorted(self._hashes, hashes, side="right")
-        found = []
-        for position in np.flatnonzero(high > low):
-            gram = ids[position : position + self._n]
+        found: dict[int, int] = {}
+        for position in np.flatnonzero(high > low).tolist():
             for entry in range(low[position], high[position]):
-                source, start = self._sources[entry], self._starts[entry]
-                if np.array_equal(gram, self._texts[source][start : start + self._n]):
-                    found.append((self._owners[source], int(position)))
-        return found
+                source, start = int(self._sources[entry]), self._starts[entry]
+                if source not in found and np.array_equal(
+                    ids[position : position + self._n],
+                    self._texts[source][start : start + self._n],
+                ):
+                    found[source] = position
+        return [(self._owners[source], position) for source, position in found.items()]
 
 
 def units(text: str) -> list[str]:

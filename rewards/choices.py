@@ -16,8 +16,10 @@ _STATED = re.compile(
     r")",
     re.MULTILINE,
 )
+# "B", "(B)", "\\text{B}", "B. blue"; not the "A" of "A dog".
 _BOXED = re.compile(
-    r"[\s($]*+(?:\\(?:text|textbf|mathrm|mathbf)\{)?+\(?+([A-Z])[)}.:\s$]*+(?:\s.*+)?+"
+    r"[\s($]*+(?:\\(?:text|textbf|mathrm|mathbf)\{)?+\(?+([A-Z])(?:[)}$.:\s]*+|[).:}]++\s.*+)",
+    re.DOTALL,
 )
 
 
