@@ -117,6 +117,8 @@ def _for_hydra(override: str, root: type[Settings]) -> str:
     field = setting_paths(root).get(key)
     if key.split(".")[0] not in root.model_fields:
         raise UserError(_unknown_key(key, {}, root))
+    if field is None and key in root.model_fields and not value.startswith("{"):
+        raise UserError(f"{override}: is a group of settings; set the keys below it")
     if field is not None and field.annotation is str and value[:1] not in ("'", '"'):
         value = "'" + value.replace("'", "\\'") + "'"
     return f"++{key}={value}"

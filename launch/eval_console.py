@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -91,7 +91,7 @@ def print_results(results: Mapping[str, Mapping[str, Any]], console: Console | N
     """results: benchmark -> its measures, as in eval/NAME.json. Fits into 80 columns."""
     console = console or Console()
     table = Table(
-        title="rates in %, below them their 95 % confidence intervals; problems x samples each",
+        title="rates in % over 95 % confidence intervals; m problems, n samples each",
         box=SIMPLE_HEAD,
     )
     table.add_column("benchmark", no_wrap=True)
@@ -99,10 +99,8 @@ def print_results(results: Mapping[str, Mapping[str, Any]], console: Console | N
         table.add_column(heading, justify="right", no_wrap=True)
     for name, measures in results.items():
         n, pass_at = measures["samples_per_problem"], measures["pass_at"]
-        followed = measures["instruction_accuracy"]
         table.add_row(
-            BENCHMARKS[name].title
-            + ("" if followed is None else f"\n{100 * followed:.1f} of instructions"),
+            BENCHMARKS[name].title,
             f"{measures['problems']} x {n}",
             _rate(pass_at["1"]),
             _rate(pass_at[str(n)]) if n > 1 else "",
@@ -111,14 +109,21 @@ def print_results(results: Mapping[str, Mapping[str, Any]], console: Console | N
         )
     console.print(table)
     for name, measures in results.items():
-        samples = measures["problems"] * measures["samples_per_problem"]
-        for outcome, meaning in NOT_ANSWERED.items():
-            if count := measures["outcomes"].get(outcome):
-                line = f"{BENCHMARKS[name].title}: {count} of {samples} samples {meaning}"
-                console.print(line, highlight=False, soft_wrap=True)
+        for note in _notes(measures):
+            console.print(f"{BENCHMARKS[name].title}: {note}", highlight=False, soft_wrap=True)
+
+
+def _notes(measures: Mapping[str, Any]) -> Iterator[str]:
+    """What the columns do not say."""
+    if measures["instruction_accuracy"] is not None:
+        yield f"{measures['instruction_accuracy']:.1%} of all instructions were followed"
+    samples = measures["problems"] * measures["samples_per_problem"]
+    for outcome, meaning in NOT_ANSWERED.items():
+        if count := measures["outcomes"].get(outcome):
+            yield f"{count} of {samples} samples {meaning}"
 
 
 def _rate(rate: Mapping[str, float] | None) -> str:
     if rate is None:
         return ""
-    return f"{100 * rate['value']:.1f}\n[{100 * rate['low']:.1f}, {100 * rate['high']:.1f}]"
+    return f"{100 * rate['value']:.1f}\n{100 * rate['low']:.1f}-{100 * rate['high']:.1f}"
