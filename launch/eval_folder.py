@@ -113,6 +113,11 @@ class EvalFolder:
     def result(self, name: str) -> Path:
         return self.path / "eval" / f"{name}.json"
 
+    def samples_kept(self, name: str) -> int:
+        """Samples of all finished waves."""
+        files = (self.path / "samples" / name).glob("*.parquet")
+        return sum(pq.read_metadata(file).num_rows for file in files)
+
     def read_wave(self, name: str, wave: int) -> list[EvalSample] | None:
         """A finished wave; None when it is not there."""
         path = self._wave(name, wave)

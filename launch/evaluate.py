@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 
 LENGTH_STEP = 1024
 """Engines are started for a multiple of this many tokens, so that benchmarks can share them."""
+SCORE_SETTINGS = {
+    *("temperature", "top_p", "max_tokens", "template"),
+    *("seed", "deterministic", "engine"),
+}
+"""What samples depend on, the engine's settings in their last bits only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ def check_benchmarks(names: Sequence[str]) -> None:
     for name in names:
         if name not in BENCHMARKS:
             close = difflib.get_close_matches(name.lower(), BENCHMARKS, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            hint = f"; did you mean {close[0]!r}?" if close else "."
             raise UserError(f"unknown benchmark {name!r}{hint} Known are: {known}")
         if BENCHMARKS[name].kind not in JUDGES:
             raise UserError(
@@ -90,32 +95,21 @@ def check_benchmarks(names: Sequence[str]) -> None:
 def _jobs(config: EvalConfig) -> list[Job]:
     model = Path(config.model).expanduser()
     tokenizer = load_tokenizer(model)
-    settings = config.model_dump(
-        mode="json",
-        include={
-            "temperature",
-            "top_p",
-            "max_tokens",
-            "template",
-            "seed",
-            "deterministic",
-            "engine",
-        },
-    ) | {"device": config.cluster.device, "threads": config.cluster.threads}
+    settings = config.model_dump(mode="json", include=SCORE_SETTINGS)
+    settings |= {"device": config.cluster.device, "threads": config.cluster.threads}
     jobs = []
     sha256 = model_sha256(model)
     for name in config.benchmarks:
         problems = load_problems(name, config.data)
         prompts = as_prompts(name, problems, config, tokenizer)
         samples = config.samples or BENCHMARKS[name].samples
-        data = {
-            "problems": len(prompts),
-            "left_out": problems.left_out,
-            "sha256": problems.digest,
-        }
         about = {
             "model_sha256": sha256,
-            "data": data,
+            "data": {
+                "problems": len(prompts),
+                "left_out": problems.left_out,
+                "sha256": problems.digest,
+            },
             "settings": settings | {"samples": samples},
         }
         jobs.append(Job(name, prompts, samples, _max_model_len(config, name, prompts), about))
@@ -154,14 +148,13 @@ def _evaluate(
     config: EvalConfig, folder: EvalFolder, job: Job, samplers: EvalSamplers
 ) -> dict[str, Any]:
     waves = job.waves(config.engine.wave_samples)
-    found = {index: folder.read_wave(job.name, index) for index in range(len(waves))}
-    done = sum(len(samples) for samples in found.values() if samples)
+    done, total = folder.samples_kept(job.name), len(job.prompts) * job.samples
     answers: list[list[Answer]] = []
-    if None in found.values():
+    if done < total:
         samplers.start(job.max_model_len)
-    with EvalProgress(job.name, len(job.prompts) * job.samples, done) as progress:
+    with EvalProgress(job.name, total, done) as progress:
         for index, wave in enumerate(waves):
-            samples = found.pop(index)
+            samples = folder.read_wave(job.name, index)
             if samples is None:
                 samples = _sample_wave(config, job, wave, samplers, progress)
                 folder.write_wave(job.name, index, samples)

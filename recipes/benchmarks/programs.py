@@ -1,10 +1,11 @@
 """From the row of a data file to a problem whose answer is a program.
 
-An item's answer is JSON with the tests, in one of two shapes:
+An item's answer is a JSON record of its tests, in one of the three shapes that the code judge
+takes; `prefix` is code that stands before the program.
 
-    {"kind": "stdin", "tests": [{"input": "1 2\\n", "output": "3\\n"}], "time_limit_s": 2.0}
-    {"kind": "call", "entry_point": "add", "tests": [{"input": "1\\n2", "output": "3"}]}
-    {"kind": "assert", "entry_point": "add", "setup": "...", "tests": ["assert add(1, 2) == 3"]}
+    {"tests": [{"stdin": "1 2\\n", "stdout": "3\\n"}], "time_limit_s": 2.0}
+    {"tests": [{"args": [1, 2], "expected": 3}], "entry_point": "Solution.add", "prefix": "..."}
+    {"tests": ["assert add(1, 2) == 3"], "entry_point": "add", "prefix": "import math"}
 """
 
 from __future__ import annotations
@@ -23,6 +24,12 @@ from recipes.benchmarks.items import Item, Row
 
 LCB_WINDOW = ("2024-08", "2025-01")
 """Months of LiveCodeBench that the paper reports, first and last."""
+STARTER_IMPORTS = """\
+from typing import *
+from collections import *
+import bisect, collections, functools, heapq, itertools, math, random, re, string
+"""
+"""What LeetCode has imported already; its starter code names List and others without it."""
 
 
 def read_livecodebench(row: Row) -> Item | None:
@@ -32,14 +39,16 @@ def read_livecodebench(row: Row) -> Item | None:
     if not LCB_WINDOW[0] <= row.text("contest_date")[:7] <= LCB_WINDOW[1]:
         return None
     question, starter = row.text("question_content"), row.optional("starter_code")
-    public = _tests(row, "public_test_cases")
-    tests = [*public, *_tests(row, "private_test_cases")]
+    tests = [*_tests(row, "public_test_cases"), *_tests(row, "private_test_cases")]
     if starter:
-        entry_point = json.loads(row.optional("metadata") or "{}").get("func_name", "")
-        answer = {"kind": "call", "entry_point": entry_point, "tests": tests}
+        answer = {
+            "tests": [_call(row, test) for test in tests],
+            "entry_point": f"Solution.{_function_name(row)}",
+            "prefix": STARTER_IMPORTS,
+        }
         text = prompts.PROGRAM_WITH_STARTER.format(question=question, starter=starter)
     else:
-        answer = {"kind": "stdin", "tests": tests}
+        answer = {"tests": [_stdin(row, test) for test in tests]}
         text = prompts.PROGRAM.format(question=question)
     return Item(
         question=text,
@@ -55,7 +64,7 @@ def read_codeforces(row: Row) -> Item:
     question, tests = row.text("question"), row.values[row.column("tests")]
     if not isinstance(tests, list) or not tests:
         raise UserError(f"{row.where}: the column 'tests' must be a list of input and output")
-    answer: dict[str, Any] = {"kind": "stdin", "tests": [_test(row, test) for test in tests]}
+    answer: dict[str, Any] = {"tests": [_stdin(row, test) for test in tests]}
     if limit := row.optional("time_limit_s"):
         answer["time_limit_s"] = float(limit)
     return Item(
@@ -70,10 +79,10 @@ def read_humaneval(row: Row) -> Item:
     canonical_solution if any."""
     starter, entry_point = row.text("prompt"), row.text("entry_point")
     answer = {
-        "kind": "assert",
+        "tests": [f"{row.text('test')}\ncheck(candidate)"],
         "entry_point": entry_point,
-        "setup": row.text("test"),
-        "tests": [f"check({entry_point})"],
+        # Imports and helper functions, which an answer need not repeat.
+        "prefix": starter.partition(f"def {entry_point}")[0],
     }
     question = f"Complete the function {entry_point}."
     return Item(
@@ -86,8 +95,8 @@ def read_humaneval(row: Row) -> Item:
 def read_mbpp(row: Row) -> Item:
     """Columns: prompt or text, test_list (assert statements), code; test_imports if any."""
     question, tests = row.text("prompt", "text"), row.texts("test_list")
-    setup = "\n".join(row.values.get("test_imports") or ())
-    answer = {"kind": "assert", "entry_point": "", "setup": setup, "tests": tests}
+    imports = "\n".join([*(row.values.get("test_imports") or ()), ""])
+    answer = {"tests": tests, "prefix": imports}
     return Item(
         question=prompts.FUNCTION.format(question=question.strip(), test=tests[0]),
         answer=json.dumps(answer, ensure_ascii=False),
@@ -95,19 +104,35 @@ def read_mbpp(row: Row) -> Item:
     )
 
 
-def _tests(row: Row, name: str) -> list[dict[str, str]]:
+def _tests(row: Row, name: str) -> list[Any]:
     text = row.text(name)
     try:
-        tests = json.loads(text if text.lstrip().startswith("[") else _unpack(text))
+        return json.loads(text if text.lstrip().startswith("[") else _unpack(text))
     except (ValueError, binascii.Error, zlib.error, pickle.UnpicklingError) as error:
         raise UserError(f"{row.where}: the column {name!r} cannot be read: {error}") from error
-    return [_test(row, test) for test in tests]
 
 
-def _test(row: Row, test: Any) -> dict[str, str]:
+def _stdin(row: Row, test: Any) -> dict[str, str]:
     if not isinstance(test, dict) or not {"input", "output"} <= test.keys():
         raise UserError(f"{row.where}: a test must be an object with input and output: {test!r}")
-    return {"input": str(test["input"]), "output": str(test["output"])}
+    return {"stdin": str(test["input"]), "stdout": str(test["output"])}
+
+
+def _call(row: Row, test: Any) -> dict[str, Any]:
+    """Arguments stand in lines of JSON, and so does the value."""
+    texts = _stdin(row, test)
+    try:
+        args = [json.loads(line) for line in texts["stdin"].splitlines() if line.strip()]
+        return {"args": args, "expected": json.loads(texts["stdout"])}
+    except ValueError as error:
+        raise UserError(f"{row.where}: a test is not JSON ({error}): {test!r}") from error
+
+
+def _function_name(row: Row) -> str:
+    try:
+        return json.loads(row.text("metadata"))["func_name"]
+    except (ValueError, KeyError) as error:
+        raise UserError(f"{row.where}: the column 'metadata' names no func_name") from error
 
 
 class _TextOnly(pickle.Unpickler):

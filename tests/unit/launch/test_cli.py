@@ -63,6 +63,8 @@ def test_a_bare_first_word_is_the_recipe() -> None:
         (["run", "r1_zer"], "error: unknown option recipe=r1_zer; choose one of: r1_zero"),
         (["run", "learner.mini_batches=7", "--dry-run"], "error: learner.mini_batches=7: must"),
         (["run", "model=folder", "model.path=/nowhere"], "error: model.path=/nowhere: no such"),
+        (["eval", "/nowhere", "benchmark=nano"], "error: /nowhere: no such folder; name a Hugging"),
+        (["eval", "m", "benchmrk=nano"], "error: unknown key 'benchmrk'; did you mean 'benchmark'"),
         (["report", "/nowhere"], "error: /nowhere: no run"),
         (["bench", "gpt"], "error: unknown model 'gpt'; choose from: nano_v3, smollm2_135m"),
     ],

@@ -29,6 +29,7 @@ def test_waves_come_back_as_they_were_written(folder: EvalFolder) -> None:
     assert folder.read_wave("nano", 0) is None
     folder.write_wave("nano", 0, SAMPLES)
     assert folder.read_wave("nano", 0) == SAMPLES
+    assert folder.samples_kept("nano") == 2
     assert [path.name for path in (folder.path / "samples" / "nano").iterdir()] == ["0000.parquet"]
 
 
@@ -36,6 +37,7 @@ def test_what_a_kill_left_half_written_does_not_count(folder: EvalFolder) -> Non
     folder.open("nano", ABOUT)
     (folder.path / "samples" / "nano" / "0000.aside").write_text("half")
     assert folder.read_wave("nano", 0) is None
+    assert folder.samples_kept("nano") == 0
     folder.write_wave("nano", 0, SAMPLES)
     assert folder.read_wave("nano", 0) == SAMPLES
 

@@ -12,6 +12,7 @@ import pytest
 
 from configs.errors import UserError
 from recipes.benchmarks.items import Item, Row
+from recipes.benchmarks.programs import STARTER_IMPORTS
 from recipes.benchmarks.table import BENCHMARKS
 
 LCB_TESTS = json.dumps([{"input": "1 2\n", "output": "3\n", "testtype": "stdin"}])
@@ -84,7 +85,7 @@ ROWS: dict[str, dict[str, Any]] = {
     },
     "humaneval": {
         "task_id": "x/0",
-        "prompt": 'def double(n):\n    """Twice n."""\n',
+        "prompt": 'import math\n\ndef double(n):\n    """Twice n."""\n',
         "canonical_solution": "    return 2 * n\n",
         "test": "def check(candidate):\n    assert candidate(2) == 4\n",
         "entry_point": "double",
@@ -110,6 +111,13 @@ ROWS: dict[str, dict[str, Any]] = {
             {"num_words": 3, "relation": "less than"},
         ],
     },
+}
+
+CALLED = {
+    "starter_code": "class Solution:\n    def add(self, a: List[int], b: str) -> List[bool]:",
+    "metadata": '{"func_name": "add"}',
+    "public_test_cases": json.dumps([{"input": '[1, 2]\n"x"', "output": "[true]"}]),
+    "private_test_cases": json.dumps([{"input": '[1, 2]\n"x"\n', "output": "[true]"}]),
 }
 
 ANSWERS = {
@@ -217,26 +225,39 @@ def test_ifeval_keeps_only_the_arguments_that_an_instruction_has() -> None:
 
 
 def test_programs_with_stdin_tests() -> None:
-    test = {"input": "1 2\n", "output": "3\n"}
-    assert json.loads(item("livecodebench").answer) == {"kind": "stdin", "tests": [test, test]}
+    test = {"stdin": "1 2\n", "stdout": "3\n"}
+    assert json.loads(item("livecodebench").answer) == {"tests": [test, test]}
     assert json.loads(item("codeforces").answer) == {
-        "kind": "stdin",
-        "tests": [{"input": "1 2", "output": "3"}],
+        "tests": [{"stdin": "1 2", "stdout": "3"}],
         "time_limit_s": 1.5,
     }
 
 
 def test_programs_that_are_called() -> None:
-    starter = {
-        "starter_code": "class Solution:\n  def add(self, a, b):",
-        "metadata": '{"func_name": "add"}',
+    called = item("livecodebench", **CALLED)
+    assert json.loads(called.answer) == {
+        "tests": [{"args": [[1, 2], "x"], "expected": [True]}] * 2,
+        "entry_point": "Solution.add",
+        "prefix": STARTER_IMPORTS,
     }
-    called = item("livecodebench", **starter)
-    assert json.loads(called.answer)["kind"] == "call"
-    assert json.loads(called.answer)["entry_point"] == "add"
-    assert starter["starter_code"] in called.question
-    assert json.loads(item("humaneval").answer)["tests"] == ["check(double)"]
-    assert json.loads(item("mbpp").answer)["setup"] == "import math"
+    assert CALLED["starter_code"] in called.question
+    compile(STARTER_IMPORTS, "prefix", "exec")
+
+
+def test_programs_with_asserts_run_as_their_tests_mean_them() -> None:
+    """The reference solution passes its own tests when put together as the answer says."""
+    for name, solution in (
+        ("humaneval", ROWS["humaneval"]["prompt"] + ROWS["humaneval"]["canonical_solution"]),
+        ("mbpp", ROWS["mbpp"]["code"]),
+    ):
+        answer = json.loads(item(name).answer)
+        names: dict[str, Any] = {}
+        exec(answer["prefix"] + solution, names)
+        names["candidate"] = names.get(answer.get("entry_point"))
+        for test in answer["tests"]:
+            exec(test, names)
+        assert solution.strip() not in item(name).question
+    assert json.loads(item("humaneval").answer)["prefix"] == "import math\n\n"
     assert "assert halve(4) == 2" in item("mbpp").question
 
 
@@ -276,6 +297,8 @@ def test_a_pickle_with_code_in_it_is_refused(capsys: pytest.CaptureFixture[str])
         ("mmlu_pro", {"answer": "K"}, "'answer' is 'K'; it must be one of ABCDEFGHIJ"),
         ("cluewsc", {"target": {}}, "'target' must hold span1_text and span2_text"),
         ("cluewsc", {"label": "yes"}, "'label' is 'yes'"),
+        ("livecodebench", CALLED | {"metadata": "{}"}, "'metadata' names no func_name"),
+        ("livecodebench", CALLED | {"public_test_cases": LCB_TESTS}, "a test is not JSON"),
         ("livecodebench", {"private_test_cases": "%%%"}, "'private_test_cases' cannot be read"),
         (
             "codeforces",
