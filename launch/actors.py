@@ -201,24 +201,15 @@ class LearnerActor(_Worker):
 # Scoring has no state: a reward actor that dies is started again and its work repeated.
 @ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=-1)
 class RewardActor(_Worker):
-    """One process that scores completions."""
+    """One process that scores completions, with the sandbox and math workers under it."""
 
     def __init__(self, log_file: str, config: RunConfig) -> None:
         super().__init__(log_file)
-        self._settings = config.reward
+        from rewards.scoring import Scorer
+
+        self._scorer = Scorer(config.reward)
 
     def score(
-        self, completions: Sequence[Completion], prompts: Mapping[str, Prompt]
+        self, completions: Sequence[Completion], prompts: Mapping[str, Prompt], max_tokens: int
     ) -> list[Score]:
-        from rewards.scoring import score
-
-        return [
-            score(
-                prompts[completion.prompt_id].text,
-                completion.text,
-                prompts[completion.prompt_id].answer,
-                completion.finish_reason,
-                self._settings,
-            )
-            for completion in completions
-        ]
+        return self._scorer.score_all(completions, prompts, max_tokens)

@@ -7,7 +7,8 @@ produces  samplers with the new version, verified by the canary
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import cache
 
 import torch
 
@@ -46,9 +47,10 @@ class RayPublisher:
             self._transfer(version)
             transferred = time.perf_counter()
             readings = self._samplers.each("read", self._canary)
+            # Samplers mostly continue the prompts alike: the learner scores what differs once.
+            learner_log_probs = cache(self._learner_log_probs)
             gap = max(
-                self._canary.check(reading, version, self._learner_log_probs)
-                for reading in readings
+                self._canary.check(reading, version, learner_log_probs) for reading in readings
             )
             self._version = version
             self._metrics = {
@@ -58,7 +60,7 @@ class RayPublisher:
             }
         return self._metrics
 
-    def _learner_log_probs(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
+    def _learner_log_probs(self, sequences: tuple[tuple[int, ...], ...]) -> list[list[float]]:
         """Log-prob of each token of each sequence under the learner's policy."""
         samples = [
             Sample(

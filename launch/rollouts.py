@@ -12,18 +12,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
 
+from configs.schema import RewardSettings
 from launch.cluster import WorkerLost, wait_all
 from launch.transfer import Turns
+from rewards.scoring import with_neutral_language
 from rl.records import Completion, GenerationRequest, Group, Prompt, SamplingSettings, Score
 from rl.seeds import seed_for
 from rollout.journal import Journal
 
 logger = logging.getLogger(__name__)
+
+QUEUED_BATCHES = 64
+"""Batches that wait for one reward actor before the samplers have to wait too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class GenerationPlan:
     wave_prompts: int
     """Prompts per wave; 0: all at once."""
     timeout_s: float
+    reward: RewardSettings
 
 
 class RayRollouts:
@@ -86,20 +92,25 @@ class RayRollouts:
             requests = requests_for(own, samples_per_prompt, self._plan.run_seed, purpose)
             if requests:
                 streams[sampler.generate.remote(requests, sampling)] = f"sampler {index}"
-        batches, scores = self._drain(streams, prompts_ref)
+        batches, scores = self._drain(streams, prompts_ref, sampling.max_tokens)
         self._turns.learner()
-        return _group(prompts, samples_per_prompt, batches, scores)
+        return [
+            replace(group, scores=tuple(with_neutral_language(group.scores, self._plan.reward)))
+            for group in _group(prompts, samples_per_prompt, batches, scores)
+        ]
 
     def _waves(self, prompts: Sequence[Prompt]) -> list[Sequence[Prompt]]:
         size = self._plan.wave_prompts or len(prompts)
         return [prompts[start : start + size] for start in range(0, len(prompts), size)]
 
     def _drain(
-        self, streams: dict[Any, str], prompts_ref: Any
+        self, streams: dict[Any, str], prompts_ref: Any, max_tokens: int
     ) -> tuple[list[list[Completion]], list[list[Score]]]:
         """Send each batch of completions to a reward actor the moment it exists."""
         batch_refs: list[Any] = []
+        senders: list[str] = []
         score_refs: list[Any] = []
+        unscored: list[Any] = []
         running: list[Any] = list(streams)
         while running:
             ready, _ = ray.wait(running, num_returns=1, timeout=self._plan.timeout_s)
@@ -115,15 +126,16 @@ class RayRollouts:
                 continue
             scorer = self._scorers[len(batch_refs) % len(self._scorers)]
             batch_refs.append(batch_ref)
-            score_refs.append(scorer.score.remote(batch_ref, prompts_ref))
+            senders.append(streams[stream])
+            score_refs.append(scorer.score.remote(batch_ref, prompts_ref, max_tokens))
+            unscored.append(score_refs[-1])
+            while len(unscored) >= QUEUED_BATCHES * len(self._scorers):
+                done, unscored = ray.wait(unscored, timeout=self._plan.timeout_s)
+                if not done:
+                    raise WorkerLost(f"rewards: nothing within {self._plan.timeout_s:.0f} s")
         names = [f"reward actor {i % len(self._scorers)}" for i in range(len(score_refs))]
         timeout_s = self._plan.timeout_s
-        batches = wait_all(
-            batch_refs,
-            what="generation",
-            names=["sampler"] * len(batch_refs),
-            timeout_s=timeout_s,
-        )
+        batches = wait_all(batch_refs, what="generation", names=senders, timeout_s=timeout_s)
         scores = wait_all(score_refs, what="rewards", names=names, timeout_s=timeout_s)
         return batches, scores
 

@@ -16,6 +16,7 @@ from launch.transfer import DeviceTransfer, ObjectStoreTransfer, SamplerGroup, T
 from launch.workers import start_workers
 from recipes.datasets import PromptSets, load_prompts, prompts_for_step
 from recipes.nano_base import Progress, build_base
+from rewards.scoring import check_gold_answers
 from rl.loop import train
 from rl.protocols import LoopState
 from rollout.canary import Canary
@@ -29,6 +30,7 @@ def train_in(folder: RunFolder, config: RunConfig, console: RunConsole) -> None:
     prompts = load_prompts(config.data, load_tokenizer(model_path))
     for reason, count in prompts.rejected.items():
         console.doing(f"data: {count} rows left out: {reason}")
+    check_gold_answers(prompts.train, config.reward)
     journal = Journal(folder.path / "journal")
     checkpoints = Checkpoints(folder.path / "checkpoints", config.recipe.keep_checkpoints)
     plan = GenerationPlan(
@@ -36,6 +38,7 @@ def train_in(folder: RunFolder, config: RunConfig, console: RunConsole) -> None:
         samples_per_prompt=config.rollout.samples_per_prompt,
         wave_prompts=config.rollout.wave_prompts,
         timeout_s=config.cluster.step_timeout_s,
+        reward=config.reward,
     )
     console.doing("starting Ray, the sampler and the learner")
     folder.write_status(phase="starting")

@@ -27,7 +27,7 @@ from model.offload import Offload
 from model.policy import PackedPolicy, predicted_positions
 from model.reference import ReferencePolicy
 from model.router import RouterBalance
-from rl.losses import policy_loss, row_inputs
+from rl.losses import row_loss
 from rl.metrics import update_metrics
 from rl.packing import PADDING_INDEX
 from rl.protocols import Policy
@@ -134,17 +134,7 @@ class DeepSpeedLearner:
             self._balance.counted_tokens = _token_mask(row)
             positions = _loss_positions(row)
             log_probs, entropy = self._engine(row.token_ids, positions, row.segment_lengths)
-            algorithm = self._algorithm
-            outputs = policy_loss(
-                row_inputs(row, log_probs, entropy),
-                loss=algorithm.loss,
-                clip_low=algorithm.clip_low,
-                clip_high=algorithm.clip_high,
-                kl_coef=algorithm.kl_coef,
-                kl_estimator=algorithm.kl_estimator,
-                importance_correction=algorithm.importance_correction,
-                importance_cap=algorithm.importance_cap,
-            )
+            outputs = row_loss(row, log_probs, entropy, self._algorithm)
             self._engine.backward(undo_averaging(outputs.loss, self._settings.ranks))
             for name, value in outputs.metrics.items():
                 totals[name] = totals.get(name, torch.zeros(())) + value.double().cpu()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from configs.schema import AlgorithmSettings, LearnerSettings
 from model.loading import load_model
-from rl.losses import policy_loss, row_inputs
+from rl.losses import row_loss
 from rl.metrics import update_metrics
 from rl.records import Row
 
@@ -38,20 +38,10 @@ class TorchLearner:
 
     def accumulate(self, rows: Sequence[Row]) -> dict[str, float]:
         """Gradients of the sum loss into .grad; sums of the metrics."""
-        algorithm = self._algorithm
         totals: dict[str, float] = {}
         for row in rows:
             log_probs, entropy = self._row_log_probs(row)
-            outputs = policy_loss(
-                row_inputs(row, log_probs, entropy),
-                loss=algorithm.loss,
-                clip_low=algorithm.clip_low,
-                clip_high=algorithm.clip_high,
-                kl_coef=algorithm.kl_coef,
-                kl_estimator=algorithm.kl_estimator,
-                importance_correction=algorithm.importance_correction,
-                importance_cap=algorithm.importance_cap,
-            )
+            outputs = row_loss(row, log_probs, entropy, self._algorithm)
             outputs.loss.backward()
             for name, value in outputs.metrics.items():
                 totals[name] = totals.get(name, 0.0) + value.item()

@@ -1,4 +1,4 @@
-"""Policy-gradient losses on one packed row. Pure maths: no settings, ranks or collectives.
+"""Policy-gradient losses on one packed row. Pure maths: no ranks or collectives.
 
 The loss of a mini-batch is the plain sum over its tokens of weight x token loss. Global
 denominators are inside the weights (`token_weights`), so that the sum over rows, micro-batches
@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from configs.schema import AlgorithmSettings
 from rl.records import Row
 
 LARGEST_LOG_RATIO = 60.0
@@ -241,6 +242,22 @@ def policy_loss(
         sums = {name: (inputs.weights_T * value_T).sum() for name, value_T in values.items()}
         sums |= {"actor/loss": total.detach(), "weight": inputs.weights_T.sum()}
     return LossOutputs(total, sums)
+
+
+def row_loss(
+    row: Row, log_probs_T: Tensor, entropy_T: Tensor, algorithm: AlgorithmSettings
+) -> LossOutputs:
+    """The loss of a packed row with the settings of a run."""
+    return policy_loss(
+        row_inputs(row, log_probs_T, entropy_T),
+        loss=algorithm.loss,
+        clip_low=algorithm.clip_low,
+        clip_high=algorithm.clip_high,
+        kl_coef=algorithm.kl_coef,
+        kl_estimator=algorithm.kl_estimator,
+        importance_correction=algorithm.importance_correction,
+        importance_cap=algorithm.importance_cap,
+    )
 
 
 def row_inputs(row: Row, log_probs_T: Tensor, entropy_T: Tensor | None = None) -> LossInputs:

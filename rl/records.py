@@ -75,13 +75,17 @@ class Completion:
 
 
 class Outcome(StrEnum):
-    """What the accuracy check found. Only CORRECT and WRONG are statements about the answer."""
+    """What the accuracy check found."""
 
     CORRECT = "correct"
     WRONG = "wrong"
     NO_ANSWER = "no_answer"
     TIMEOUT = "timeout"
-    """The check of this answer ran out of time: counted, scored as not correct."""
+    """The program, or the check of this answer, ran out of time: scored as not correct."""
+    RUNTIME_ERROR = "runtime_error"
+    MEMORY_LIMIT = "memory_limit"
+    OUTPUT_LIMIT = "output_limit"
+    COMPILE_ERROR = "compile_error"
     UNPARSEABLE_GOLD = "unparseable_gold"
     """The data set's own answer cannot be read: no reward."""
     CHECKER_ERROR = "checker_error"

@@ -4,7 +4,14 @@ import time
 
 import pytest
 
-from rewards.format import TAGS, format_reward, scan_tags
+from rewards.format import (
+    END_TOKENS,
+    TAGS,
+    format_reward,
+    scan_tags,
+    strip_end_tokens,
+    thinking_part,
+)
 
 GOOD = "<think>3+4=7</think><answer>7</answer>"
 
@@ -96,6 +103,119 @@ def test_tags_are_found_where_they_stand():
         naive = [(i, t) for i in range(len(text)) for t in TAGS if text.startswith(t, i)]
         assert [(tag.start, tag.name) for tag in scan_tags(text)] == naive
         assert all(text[tag.start : tag.end] == tag.name for tag in scan_tags(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>3+4=7</think>7",
+        "\n <think> a </think>\n\nThe answer is $\\boxed{7}$.\n",
+        "<think>想</think>七<|im_end|>",
+    ],
+)
+def test_think_tags_form(text):
+    assert format_reward("3+4=?", text, "stop", "think_tags") == 1.0
+    assert format_reward("3+4=?", text, "stop") == 0.0
+    assert format_reward("3+4=?", text, "length", "think_tags") == 0.0
+    rest = text.lstrip().removeprefix("<think>")
+    assert format_reward("3+4=?<think>\n", rest, "stop", "think_tags") == 1.0
+    assert format_reward("3+4=?<think>\n", text, "stop", "think_tags") == 0.0
+    assert format_reward("3+4=?", rest, "stop", "think_tags") == 0.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "7",
+        "<think>a</think>",
+        "<think>a</think> \n<|im_end|>",
+        "<think></think>7",
+        "<think> \u3000</think>7",
+        "so <think>a</think>7",
+        "<think>a</think>7</think>8",
+        "<think>a<think>b</think>7",
+        "</think>a<think>7",
+        "<think>a",
+        GOOD,
+        "<think>a</think>7</answer>",
+        "<think>a<answer>b</think>7",
+    ],
+)
+def test_not_the_think_tags_form(text):
+    assert format_reward("3+4=?", text, "stop", "think_tags") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "quarters"),
+    [
+        (GOOD, 4),
+        (GOOD + " text outside", 4),
+        ("", 0),
+        ("7", 0),
+        ("<think>", 1),
+        ("<think>a</think>7", 2),
+        ("<think>a</think><answer>7", 3),
+        ("</think><answer>7</answer>", 3),
+        ("<think>a<think>b</think><answer>7</answer>", 3),  # <think> twice
+        ("<answer>7</answer><think>a</think>", 0),  # nothing in order
+        ("<think>a</think></answer>7<answer>", 2),
+        ("<think>a</think><answer>7</answer></think>", 1),  # the last </think> is out of order
+        (GOOD + GOOD, 0),
+        ("<think><answer></think></answer>", 2),
+    ],
+)
+def test_soft_form(text, quarters):
+    assert format_reward("3+4=?", text, "stop", "soft") == quarters / 4
+    assert format_reward("3+4=?", text, "length", "soft") == 0.0
+
+
+def test_soft_form_is_whole_where_the_strict_one_is():
+    assert format_reward("3+4=?<think>", GOOD.removeprefix("<think>"), "stop", "soft") == 1.0
+    for tags in itertools.product(TAGS, repeat=4):
+        text = "".join(f"{tag}x" for tag in tags)
+        assert (format_reward("", text, "stop", "soft") == 1.0) == (tags == TAGS)
+
+
+@pytest.mark.parametrize("token", END_TOKENS)
+def test_end_tokens_do_not_count_as_text(token):
+    assert format_reward("", GOOD + token, "stop") == 1.0
+    assert format_reward("", GOOD + f"\n{token}\n{token} ", "stop") == 1.0
+    assert format_reward("", f"<think>a{token}</think><answer>7</answer>", "stop") == 1.0
+    assert format_reward("", GOOD + token + "x", "stop") == 0.0
+    assert format_reward("", token + GOOD, "stop") == 0.0
+    assert format_reward("", f"<think>a</think><answer>{token}</answer>", "stop") == 1.0
+    assert format_reward("", f"<think>a</think>{token}", "stop", "think_tags") == 0.0
+
+
+def test_stripping_takes_linear_time():
+    for token in END_TOKENS:
+        start = time.process_time()
+        assert strip_end_tokens("a " + f"{token} \n" * 100_000) == "a"
+        assert time.process_time() - start < 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (GOOD, "3+4=7"),
+        (GOOD.removeprefix("<think>"), "3+4=7"),
+        ("\n<think>still thinking", "still thinking"),
+        ("a</think>b</think>c", "a</think>b"),
+        ("<think></think>7", ""),
+        ("", ""),
+    ],
+)
+def test_thinking_part(text, expected):
+    assert thinking_part(text) == expected
+
+
+@pytest.mark.parametrize("form", ["answer_tags", "think_tags", "soft"])
+@pytest.mark.parametrize("unit", ["<think>", "</s>", "<", "</answer> ", " "])
+def test_a_megabyte_of_anything(unit, form):
+    start = time.process_time()
+    format_reward("", unit * (1_000_000 // len(unit)), "stop", form)
+    assert time.process_time() - start < 1.0
 
 
 @pytest.mark.parametrize("piece", ["<think>", "</answer>", "<", "<<think", "<think><answer>", " "])
