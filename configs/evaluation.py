@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from configs.errors import UserError
-from configs.schema import ClusterSettings, NonNegative, Positive, Settings
+from configs.schema import ClusterSettings, CodeSettings, NonNegative, Positive, Settings
 
 
 class EvalDataSettings(Settings):
@@ -77,6 +77,7 @@ class EvalConfig(Settings):
     """Same bits on every run and after every restart, at some cost in speed."""
     data: EvalDataSettings = EvalDataSettings()
     engine: EngineSettings = EngineSettings()
+    code: CodeSettings = CodeSettings()
     cluster: ClusterSettings = ClusterSettings()
 
     @property

@@ -117,6 +117,8 @@ def _notes(measures: Mapping[str, Any]) -> Iterator[str]:
     """What the columns do not say."""
     if measures["instruction_accuracy"] is not None:
         yield f"{measures['instruction_accuracy']:.1%} of all instructions were followed"
+    if measures["language_consistency"] is not None:
+        yield f"{measures['language_consistency']:.1%} of the thinking is in the problem's language"
     samples = measures["problems"] * measures["samples_per_problem"]
     for outcome, meaning in NOT_ANSWERED.items():
         if count := measures["outcomes"].get(outcome):

@@ -15,7 +15,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +45,13 @@ class EvalSample:
     outcome: Outcome
     extracted: str | None
     """The answer that was found in the text."""
-    parts: Mapping[str, float] = field(default_factory=dict)
+    language_share: float | None = None
+    """Of the thinking's words, those in the problem's language; None: too few words."""
+    instructions: tuple[tuple[str, bool], ...] = ()
+    """Each instruction of IFEval, and whether it was followed."""
 
 
+INSTRUCTION = pa.struct([("name", pa.string()), ("followed", pa.bool_())])
 ROW = pa.schema(
     [
         ("problem", pa.string()),
@@ -59,7 +63,8 @@ ROW = pa.schema(
         ("finish_reason", pa.string()),
         ("outcome", pa.string()),
         ("extracted", pa.string()),
-        ("parts", pa.map_(pa.string(), pa.float64())),
+        ("language_share", pa.float64()),
+        ("instructions", pa.list_(INSTRUCTION)),
     ]
 )
 
@@ -125,7 +130,15 @@ class EvalFolder:
             return None
         rows = pq.read_table(path).to_pylist()
         return [
-            EvalSample(**row | {"outcome": Outcome(row["outcome"]), "parts": dict(row["parts"])})
+            EvalSample(
+                **row
+                | {
+                    "outcome": Outcome(row["outcome"]),
+                    "instructions": tuple(
+                        (each["name"], each["followed"]) for each in row["instructions"]
+                    ),
+                }
+            )
             for row in rows
         ]
 
@@ -133,7 +146,11 @@ class EvalFolder:
         """Keep a finished wave; returns when it is safely on disk."""
         path = self._wave(name, wave)
         aside = path.with_suffix(".aside")
-        rows = [asdict(sample) | {"parts": list(sample.parts.items())} for sample in samples]
+        rows = [asdict(sample) for sample in samples]
+        for row in rows:
+            row["instructions"] = [
+                {"name": name, "followed": followed} for name, followed in row["instructions"]
+            ]
         with aside.open("wb") as file:
             pq.write_table(pa.Table.from_pylist(rows, schema=ROW), file, compression="zstd")
             file.flush()

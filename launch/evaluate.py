@@ -20,7 +20,13 @@ from launch.eval_folder import EvalFolder, EvalSample, model_sha256
 from launch.run import EXIT_DONE, EXIT_WORKER_LOST
 from launch.run_folder import full_disk_is_a_user_error
 from recipes.benchmarks.loading import as_prompts, load_problems
-from recipes.benchmarks.scoring import JUDGES, VOTED_KINDS, judge, vote_key
+from recipes.benchmarks.scoring import (
+    VOTED_KINDS,
+    Judge,
+    Verdict,
+    language_consistency,
+    vote_key,
+)
 from recipes.benchmarks.table import BENCHMARKS
 from recipes.measures import Answer, measure
 from rl.records import Completion, Outcome, Prompt, SamplingSettings
@@ -29,6 +35,9 @@ from rollout.tokens import load_tokenizer
 if TYPE_CHECKING:
     from launch.eval_sampling import EvalSamplers
 
+CODE_SETTINGS = {
+    *("time_limit_s", "memory_limit_mib", "output_limit_bytes", "problem_time_limit_s")
+}
 LENGTH_STEP = 1024
 """Engines are started for a multiple of this many tokens, so that benchmarks can share them."""
 SCORE_SETTINGS = {
@@ -76,7 +85,7 @@ def evaluate(config: EvalConfig) -> int:
 
 
 def check_benchmarks(names: Sequence[str]) -> None:
-    """Raises UserError for a name that is unknown or cannot be scored."""
+    """Raises UserError for a name that is unknown."""
     known = ", ".join(BENCHMARKS)
     if not names:
         raise UserError(f"benchmark= names no benchmark; known are: {known}")
@@ -85,11 +94,6 @@ def check_benchmarks(names: Sequence[str]) -> None:
             close = difflib.get_close_matches(name.lower(), BENCHMARKS, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else "."
             raise UserError(f"unknown benchmark {name!r}{hint} Known are: {known}")
-        if BENCHMARKS[name].kind not in JUDGES:
-            raise UserError(
-                f"benchmark={name}: its answers are programs, which run in the code sandbox only, "
-                "and this build has none; leave it out"
-            )
 
 
 def _jobs(config: EvalConfig) -> list[Job]:
@@ -110,10 +114,17 @@ def _jobs(config: EvalConfig) -> list[Job]:
                 "left_out": problems.left_out,
                 "sha256": problems.digest,
             },
-            "settings": settings | {"samples": samples},
+            "settings": settings | {"samples": samples} | _limits(config, name),
         }
         jobs.append(Job(name, prompts, samples, _max_model_len(config, name, prompts), about))
     return jobs
+
+
+def _limits(config: EvalConfig, name: str) -> dict[str, Any]:
+    """The settings that decide whether a program passes its tests."""
+    if BENCHMARKS[name].kind != "program":
+        return {}
+    return {"code": config.code.model_dump(include=CODE_SETTINGS)}
 
 
 def _max_model_len(config: EvalConfig, name: str, prompts: Sequence[Prompt]) -> int:
@@ -136,16 +147,18 @@ def _run(config: EvalConfig, folder: EvalFolder, jobs: Sequence[Job]) -> dict[st
     # Imports Ray, which must find its token.
     from launch.eval_sampling import EvalSamplers
 
-    start_ray(config.engine.samplers)
-    try:
-        samplers = EvalSamplers(config, folder.begin_attempt())
-        return {job.name: _evaluate(config, folder, job, samplers) for job in jobs}
-    finally:
-        stop_ray()
+    programs = any(BENCHMARKS[job.name].kind == "program" for job in jobs)
+    with Judge(config.code, programs=programs) as judge:
+        start_ray(config.engine.samplers)
+        try:
+            samplers = EvalSamplers(config, folder.begin_attempt())
+            return {job.name: _evaluate(config, folder, job, samplers, judge) for job in jobs}
+        finally:
+            stop_ray()
 
 
 def _evaluate(
-    config: EvalConfig, folder: EvalFolder, job: Job, samplers: EvalSamplers
+    config: EvalConfig, folder: EvalFolder, job: Job, samplers: EvalSamplers, judge: Judge
 ) -> dict[str, Any]:
     waves = job.waves(config.engine.wave_samples)
     done, total = folder.samples_kept(job.name), len(job.prompts) * job.samples
@@ -156,7 +169,7 @@ def _evaluate(
         for index, wave in enumerate(waves):
             samples = folder.read_wave(job.name, index)
             if samples is None:
-                samples = _sample_wave(config, job, wave, samplers, progress)
+                samples = _sample_wave(config, job, wave, samplers, judge, progress)
                 folder.write_wave(job.name, index, samples)
             answers += _answers(job, samples)
     kind = BENCHMARKS[job.name].kind
@@ -172,6 +185,7 @@ def _sample_wave(
     job: Job,
     wave: Sequence[Prompt],
     samplers: EvalSamplers,
+    judge: Judge,
     progress: EvalProgress,
 ) -> list[EvalSample]:
     """Every sample of some problems, in their order. Each is scored as soon as it is there, while
@@ -180,16 +194,19 @@ def _sample_wave(
     prompts = {prompt.id: prompt for prompt in wave}
     samples: dict[tuple[str, int], EvalSample] = {}
     for batch in samplers.generate(wave, job.samples, sampling):
-        for completion in batch:
-            sample = _scored(job, prompts[completion.prompt_id], completion)
+        pairs = [(prompts[completion.prompt_id], completion) for completion in batch]
+        verdicts = judge.judge_all(
+            BENCHMARKS[job.name].kind, [(prompt, each.text) for prompt, each in pairs]
+        )
+        for (prompt, completion), verdict in zip(pairs, verdicts, strict=True):
+            sample = _sample(job, prompt, completion, verdict)
             samples[sample.problem, sample.sample] = sample
             progress.sampled(sample.tokens, sample.outcome is Outcome.CORRECT)
     assert len(samples) == len(wave) * job.samples, "a completion is missing or doubled"
     return [samples[prompt.id, index] for prompt in wave for index in range(job.samples)]
 
 
-def _scored(job: Job, prompt: Prompt, completion: Completion) -> EvalSample:
-    verdict = judge(BENCHMARKS[job.name].kind, prompt, completion.text)
+def _sample(job: Job, prompt: Prompt, completion: Completion, verdict: Verdict) -> EvalSample:
     return EvalSample(
         problem=prompt.id,
         sample=completion.sample_index,
@@ -200,7 +217,8 @@ def _scored(job: Job, prompt: Prompt, completion: Completion) -> EvalSample:
         finish_reason=completion.finish_reason,
         outcome=verdict.outcome,
         extracted=verdict.extracted,
-        parts=verdict.parts,
+        language_share=language_consistency(BENCHMARKS[job.name], prompt, completion.text),
+        instructions=verdict.instructions,
     )
 
 
@@ -213,7 +231,8 @@ def _answers(job: Job, samples: Sequence[EvalSample]) -> list[list[Answer]]:
             vote=None if sample.extracted is None else vote_key(kind, sample.extracted),
             tokens=sample.tokens,
             finish_reason=sample.finish_reason,
-            instructions=tuple(sample.parts.values()),
+            instructions=tuple(followed for _, followed in sample.instructions),
+            language_share=sample.language_share,
         )
         for sample in samples
     ]

@@ -40,8 +40,10 @@ class Answer:
     """Equal for answers that count as one; None: takes no part in the vote."""
     tokens: int
     finish_reason: FinishReason
-    instructions: tuple[float, ...] = ()
-    """1.0 or 0.0 for each instruction of IFEval."""
+    instructions: tuple[bool, ...] = ()
+    """Whether each instruction of IFEval was followed."""
+    language_share: float | None = None
+    """Of the thinking's words, those in the problem's language; None: too few words."""
 
     @property
     def correct(self) -> bool:
@@ -69,6 +71,8 @@ class Measures:
     """cons@n; None for benchmarks whose answers cannot be voted on, and for n = 1."""
     instruction_accuracy: float | None
     """IFEval: share of all instructions that were followed; pass@1 is the prompt-level accuracy."""
+    language_consistency: float | None
+    """Mean language share of the samples that have one."""
     mean_tokens: float
     """Per completion, thinking included."""
     truncated: float
@@ -82,6 +86,7 @@ def measure(answers: Sequence[Sequence[Answer]], *, votes: bool) -> Measures:
     assert all(len(each) == n for each in answers), "problems with different numbers of samples"
     every = [answer for each in answers for answer in each]
     followed = [value for answer in every for value in answer.instructions]
+    shares = [each.language_share for each in every if each.language_share is not None]
     outcomes = Counter(answer.outcome.value for answer in every)
 
     def rate(value: Callable[[Sequence[Answer]], float]) -> Rate:
@@ -96,6 +101,7 @@ def measure(answers: Sequence[Sequence[Answer]], *, votes: bool) -> Measures:
         pass_at={k: rate(lambda each, k=k: pass_at_k(n, correct(each), k)) for k in ks(n)},
         cons=rate(majority_correct) if votes and n > 1 else None,
         instruction_accuracy=statistics.fmean(followed) if followed else None,
+        language_consistency=statistics.fmean(shares) if shares else None,
         mean_tokens=statistics.fmean(answer.tokens for answer in every),
         truncated=statistics.fmean(answer.finish_reason == "length" for answer in every),
         outcomes=dict(sorted(outcomes.items())),

@@ -37,6 +37,8 @@ class Benchmark:
     samples: int
     """Per problem, by default: the paper's number where it gives one (section D.1)."""
     hub: Hub | None = None
+    language: Literal["en", "zh"] = "en"
+    """Of the problems, and so the language to think in."""
     r1_zero_template: str = R1_ZERO_TEMPLATE
     how_to_get: str = ""
     """When there is more to getting the data than a name on the hub."""
@@ -78,9 +80,15 @@ BENCHMARKS: dict[str, Benchmark] = {
         rows.read_c_eval,
         1,
         Hub("ceval/ceval-exam", "*", "val"),
+        language="zh",
     ),
     "cluewsc": Benchmark(
-        "CLUEWSC", "choice", rows.read_cluewsc, 4, Hub("clue/clue", "cluewsc2020", "validation")
+        "CLUEWSC",
+        "choice",
+        rows.read_cluewsc,
+        4,
+        Hub("clue/clue", "cluewsc2020", "validation"),
+        language="zh",
     ),
     "livecodebench": Benchmark(
         "LiveCodeBench",

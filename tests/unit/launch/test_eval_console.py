@@ -14,9 +14,9 @@ from rl.records import Outcome
 
 
 def measures(
-    *outcomes: Outcome, votes: bool = True, parts: tuple[float, ...] = ()
+    *outcomes: Outcome, votes: bool = True, parts: tuple[bool, ...] = ()
 ) -> dict[str, Any]:
-    answers = [Answer(outcome, "7", 1500, "stop", parts) for outcome in outcomes]
+    answers = [Answer(outcome, "7", 1500, "stop", parts, 0.75) for outcome in outcomes]
     found = asdict(measure([answers, answers], votes=votes))
     found["pass_at"] = {str(k): rate for k, rate in found["pass_at"].items()}
     return found
@@ -33,7 +33,7 @@ def test_the_table_fits_into_80_columns_and_says_all() -> None:
         {
             "livecodebench": measures(*[Outcome.CORRECT] * 64, votes=False),
             "aime_2024": measures(Outcome.CORRECT, Outcome.WRONG, Outcome.TIMEOUT, Outcome.WRONG),
-            "ifeval": measures(Outcome.CORRECT, votes=False, parts=(1.0, 0.5)),
+            "ifeval": measures(Outcome.CORRECT, votes=False, parts=(True, False)),
         }
     )
     assert "…" not in output
@@ -41,7 +41,8 @@ def test_the_table_fits_into_80_columns_and_says_all() -> None:
     assert max(map(len, lines)) <= 80
     row = next(line for line in lines if "AIME 2024" in line)
     assert row.split() == ["AIME", "2024", "2", "x", "4", "25.0", "100.0", "100.0", "1,500"]
-    assert "IFEval: 75.0% of all instructions were followed" in output
+    assert "IFEval: 50.0% of all instructions were followed" in output
+    assert "IFEval: 75.0% of the thinking is in the problem's language" in output
     assert "AIME 2024: 2 of 8 samples could not be checked in time, counted as not co" in output
 
 

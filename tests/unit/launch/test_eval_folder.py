@@ -15,7 +15,9 @@ from rl.records import Outcome
 ABOUT: dict[str, Any] = {"model_sha256": "aa", "settings": {"seed": 0, "samples": 2}}
 SAMPLES = [
     EvalSample("p-0", 0, "3+4=?", "7", "<think>…</think>7", 5, "stop", Outcome.CORRECT, "7"),
-    EvalSample("p-0", 1, "3+4=?", "7", "是", 9, "length", Outcome.NO_ANSWER, None, {"a": 1.0}),
+    EvalSample(
+        "p-0", 1, "3+4=?", "7", "是", 9, "length", Outcome.NO_ANSWER, None, 0.5, (("a", True),)
+    ),
 ]
 
 

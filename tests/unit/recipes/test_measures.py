@@ -106,17 +106,17 @@ def test_all_measures_of_a_small_evaluation() -> None:
     assert found.mean_tokens == pytest.approx(100 / 8)
     assert found.truncated == 1 / 8
     assert found.outcomes == {"correct": 3, "no_answer": 1, "wrong": 4}
-    assert found.instruction_accuracy is None
+    assert found.instruction_accuracy is None and found.language_consistency is None
     assert measure(answers, votes=False).cons is None
     assert measure([row[:1] for row in answers], votes=True).cons is None
 
 
 def test_instruction_and_prompt_level_accuracy_differ() -> None:
-    def followed(*parts: float) -> Answer:
+    def followed(*parts: bool) -> Answer:
         outcome = Outcome.CORRECT if all(parts) else Outcome.WRONG
         return Answer(outcome, None, 1, "stop", instructions=parts)
 
-    found = measure([[followed(1.0, 1.0)], [followed(1.0, 0.0, 0.0)]], votes=False)
+    found = measure([[followed(True, True)], [followed(True, False, False)]], votes=False)
     assert found.pass_at[1].value == 0.5
     assert found.instruction_accuracy == pytest.approx(3 / 5)
 
@@ -153,3 +153,8 @@ def test_the_interval_covers_the_truth(difficulty: tuple[float, float], m: int, 
         found = rate_with_interval(values, n)
         inside += found.low <= truth <= found.high
     assert 0.92 <= inside / 500 <= 0.995
+
+
+def test_language_consistency_leaves_out_samples_with_too_few_words() -> None:
+    row = [answer("7", language_share=share) for share in (1.0, 0.5, None)]
+    assert measure([row], votes=True).language_consistency == 0.75

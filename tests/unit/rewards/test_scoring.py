@@ -75,9 +75,7 @@ def test_scores_keep_the_order_of_completions(scorer):
 
 def test_r1_stage_adds_the_share_of_the_prompt_language():
     settings = RewardSettings(format_form="think_tags", language=2.0)
-    thinking = (
-        "First we add three and four and then we are 完成了这个问题"  # 10 words, and 7 characters
-    )
+    thinking = "First we add three and four and then we are 完成了这个问题"  # 10 words, and 7 characters
     result = with_settings(settings, prompt(), completion(f"<think>{thinking}</think>7"))
     share = result.parts["language"]
     assert share == pytest.approx(10 / (10 + 7 / 1.6), abs=1e-6)

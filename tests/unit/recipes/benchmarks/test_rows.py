@@ -86,7 +86,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "humaneval": {
         "task_id": "x/0",
         "prompt": 'import math\n\ndef double(n):\n    """Twice n."""\n',
-        "canonical_solution": "    return 2 * n\n",
+        "canonical_solution": "    return math.prod((2, n))\n",
         "test": "def check(candidate):\n    assert candidate(2) == 4\n",
         "entry_point": "double",
     },
