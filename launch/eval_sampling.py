@@ -18,12 +18,12 @@ from configs.evaluation import EvalConfig
 from configs.schema import (
     AlgorithmSettings,
     FolderModel,
-    LearnerSettings,
     NanoData,
-    RecipeSettings,
     RewardSettings,
+    RlConfig,
+    RlLearner,
+    RlRecipe,
     RolloutSettings,
-    RunConfig,
     TrackingSettings,
 )
 from launch.actors import SamplerActor
@@ -111,15 +111,15 @@ class EvalSamplers:
             raise error.cause from error
 
 
-def as_run_config(config: EvalConfig) -> RunConfig:
+def as_run_config(config: EvalConfig) -> RlConfig:
     """The engine's settings in the shape that sampler actors take; what concerns training is never
     looked at."""
     engine, cuda = config.engine, config.cluster.device == "cuda"
-    return RunConfig(
+    return RlConfig(
         run_dir=config.run_dir,
         seed=config.seed,
         deterministic=config.deterministic,
-        recipe=RecipeSettings(),
+        recipe=RlRecipe(),
         model=FolderModel(path=config.model),
         data=NanoData(),
         reward=RewardSettings(),
@@ -133,7 +133,7 @@ def as_run_config(config: EvalConfig) -> RunConfig:
             max_concurrent=engine.max_concurrent,
             transfer="ipc" if cuda else "ray",
         ),
-        learner=LearnerSettings(),
+        learner=RlLearner(),
         cluster=config.cluster,
         tracking=TrackingSettings(),
     )
