@@ -68,7 +68,9 @@ class Judge:
     def judge(self, kind: Kind, prompt: Prompt, completion_text: str) -> Verdict:
         summary = summary_of(prompt.text, completion_text)
         if summary is None:
-            return Verdict(Outcome.NO_ANSWER)
+            # Nothing was followed, which counts for IFEval's accuracy by instruction.
+            nothing = _judge_ifeval(prompt, "").instructions if kind == "instructions" else ()
+            return Verdict(Outcome.NO_ANSWER, instructions=nothing)
         if kind == "math":
             return self._judge_math(prompt, summary)
         if kind == "program":

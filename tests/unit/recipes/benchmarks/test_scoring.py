@@ -84,7 +84,8 @@ def test_instructions_hold_for_the_summary_and_all_together(judge: Judge) -> Non
     assert bad == Verdict(Outcome.WRONG, instructions=((names[0], False), (names[1], False)))
     half = verdict(judge, "instructions", INSTRUCTIONS, "Fine, thanks.")
     assert half == Verdict(Outcome.WRONG, instructions=((names[0], False), (names[1], True)))
-    assert verdict(judge, "instructions", INSTRUCTIONS, "<think>cut").outcome is Outcome.NO_ANSWER
+    cut = verdict(judge, "instructions", INSTRUCTIONS, "<think>cut")
+    assert cut == Verdict(Outcome.NO_ANSWER, instructions=((names[0], False), (names[1], False)))
 
 
 SOLUTIONS = [
