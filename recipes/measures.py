@@ -11,7 +11,8 @@ Intervals cover 95 %. Each measure is a mean over problems of values in [0, 1], 
 problems and near 0 or 1, where a bootstrap shrinks to nothing when all problems agree and the
 normal interval leaves [0, 1]. Therefore: Wilson's interval with an effective number of problems
 (Dean and Pagano 2015), the one at which binary outcomes would vary as much as the values do. With
-n = 1 it is the ordinary Wilson interval. No random numbers are involved.
+n = 1 it is the ordinary Wilson interval; elsewhere Student's t pays for estimating the spread. No
+random numbers are involved.
 """
 
 from __future__ import annotations
@@ -133,6 +134,14 @@ def majority_correct(answers: Sequence[Answer]) -> float:
     return sum(vote in correct for vote in tied) / len(tied)
 
 
+def _t_quantile(degrees: int) -> float:
+    """97.5 % quantile of Student's t, by the expansion of Abramowitz and Stegun, 26.7.5: 2.045 for
+    29 degrees of freedom."""
+    first = (Z**3 + Z) / 4
+    second = (5 * Z**5 + 16 * Z**3 + 3 * Z) / 96
+    return Z + first / degrees + second / degrees**2
+
+
 def rate_with_interval(values: Sequence[float], samples: int) -> Rate:
     """The mean of values in [0, 1], one per problem, with Wilson's interval at the effective number
     of problems. samples: per problem; m problems are worth m to m x samples binary ones."""
@@ -141,6 +150,8 @@ def rate_with_interval(values: Sequence[float], samples: int) -> Rate:
     binary = mean * (1.0 - mean)
     # Values that happen to agree say nothing about their spread: as few problems as possible then.
     effective = binary * m / spread if spread > 0.0 else float(m)
+    # The spread itself is an estimate from m problems.
+    effective *= (Z / _t_quantile(m - 1)) ** 2 if m > 1 else 1.0
     effective = min(max(effective, m), m * samples)
     centre = (mean + Z * Z / (2 * effective)) / (1 + Z * Z / effective)
     half = Z / (1 + Z * Z / effective)

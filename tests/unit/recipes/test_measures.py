@@ -137,6 +137,16 @@ def test_agreement_of_few_problems_is_no_certainty() -> None:
     assert wide.high - wide.low > 5 * (narrow.high - narrow.low)
 
 
+def test_more_samples_of_equally_hard_problems_narrow_the_interval() -> None:
+    """30 problems solved every other time: 16 samples each are worth nearly 480 binary problems."""
+    rng = random.Random(0)
+    values = [sum(rng.random() < 0.5 for _ in range(16)) / 16 for _ in range(30)]
+    rate = rate_with_interval(values, 16)
+    assert 0.05 < rate.high - rate.low < 0.13
+    binary = rate_with_interval([1.0] * 15 + [0.0] * 15, 1)
+    assert binary.high - binary.low == pytest.approx(0.3373, abs=1e-3)
+
+
 @pytest.mark.parametrize("difficulty", [(0.5, 0.5), (0.3, 2.0), (5.0, 5.0), (8.0, 0.4)])
 @pytest.mark.parametrize(("m", "n"), [(30, 1), (30, 16), (198, 4)])
 def test_the_interval_covers_the_truth(difficulty: tuple[float, float], m: int, n: int) -> None:

@@ -164,6 +164,18 @@ def test_the_question_reaches_the_prompt_and_the_answer_does_not(name: str) -> N
     )
 
 
+def test_samples_per_problem_are_the_papers() -> None:
+    paper = {
+        "aime_2024": 64,
+        "aime_2025": 64,
+        "gpqa_diamond": 64,
+        "math_500": 16,
+        "codeforces": 16,
+        "livecodebench": 8,
+    }
+    assert {name: BENCHMARKS[name].samples for name in paper} == paper
+
+
 def test_prompts_of_the_paper() -> None:
     assert item("math_500").question == (
         "Find half of $x$.\nPlease reason step by step, and put your final answer within \\boxed{}."
