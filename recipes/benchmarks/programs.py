@@ -36,7 +36,9 @@ def read_livecodebench(row: Row) -> Item | None:
     """Columns: question_content, contest_date, starter_code, public_test_cases and
     private_test_cases (JSON, or base64 of zlib of a pickled JSON text), metadata. Problems outside
     the paper's window are left out."""
-    if not LCB_WINDOW[0] <= row.text("contest_date")[:7] <= LCB_WINDOW[1]:
+    # Readers of JSON lines make a date of it where they recognise one.
+    month = str(row.values[row.column("contest_date")])[:7]
+    if not LCB_WINDOW[0] <= month <= LCB_WINDOW[1]:
         return None
     question, starter = row.text("question_content"), row.optional("starter_code")
     tests = [*_tests(row, "public_test_cases"), *_tests(row, "private_test_cases")]

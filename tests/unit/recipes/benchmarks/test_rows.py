@@ -6,6 +6,7 @@ import base64
 import json
 import pickle
 import zlib
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -280,9 +281,11 @@ def test_programs_with_asserts_run_as_their_tests_mean_them() -> None:
         ("2024-08-01", True),
         ("2025-01-31T12:00", True),
         ("2025-02-01", False),
+        (datetime(2025, 1, 31), True),
+        (datetime(2025, 2, 1), False),
     ],
 )
-def test_livecodebench_is_cut_to_the_papers_window(date: str, inside: bool) -> None:
+def test_livecodebench_is_cut_to_the_papers_window(date: object, inside: bool) -> None:
     assert (read("livecodebench", contest_date=date) is not None) == inside
 
 
