@@ -1,6 +1,7 @@
-"""From the words of a command line to a validated RunConfig.
+"""From the words of a command line to validated settings.
 
     load_config(["recipe=r1_zero", "model=nano_v3", "learner.learning_rate=1e-4"])
+    load_eval_config("models/r1", ["benchmark=aime_2024", "samples=16"])
 
 Hydra composes the YAML files of the chosen groups and the overrides; the schema then says which
 keys exist, what their types are and what the rest defaults to. Hydra's own typo protection is not
@@ -14,7 +15,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, cast, get_args, get_origin
+from typing import Any, TypeVar, Union, cast, get_args, get_origin
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -25,9 +26,18 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from configs.errors import UserError
-from configs.schema import RunConfig, Settings
+from configs.evaluation import EvalConfig
+from configs.schema import RUN_KINDS, RlConfig, RunConfig, Settings, SftConfig
 
 CONFIG_DIR = Path(__file__).parent.resolve()
+
+Kind = TypeVar("Kind", bound=Settings)
+Kinds = tuple[type[Settings], ...]
+"""The settings classes that a main file can lead to."""
+RUNS: Kinds = tuple(RUN_KINDS.values())
+EVALUATIONS: Kinds = (EvalConfig,)
+MAIN_FILES: dict[Kinds, str] = {RUNS: "config", EVALUATIONS: "eval"}
+"""The YAML file with the defaults list that names the groups."""
 
 # Plain words for pydantic's types.
 _ALLOWED = {
@@ -43,14 +53,34 @@ _ALLOWED = {
 
 def load_config(overrides: Sequence[str]) -> RunConfig:
     """Compose and validate. Every mistake is a UserError with one line per problem."""
-    composed = _compose([_for_hydra(override) for override in overrides])
-    problems = [_unknown_key(path, composed) for path in _unknown_paths(composed)]
+    composed, choices = _compose(RUNS, overrides)
+    default_dir = "runs/" + f"{choices['recipe']}-{choices['model']}".replace("/", "-")
+    composed = {"run_dir": default_dir} | composed
+    written = [override.partition("=")[0].lstrip("+") for override in overrides]
+    problems: list[str] = []
+    for path in list(_unknown_paths(composed, _run_class(composed))):
+        by_user = [key for key in written if key == path or key.startswith(f"{path}.")]
+        if by_user or not _belongs_to_another_kind(path):
+            problems += [_unknown_key(key, composed, RUNS) for key in by_user or [path]]
+        else:
+            _remove(composed, path)
     if problems:
         raise UserError("\n".join(problems))
     return _validate(composed)
 
 
-def to_yaml(config: RunConfig) -> str:
+def load_eval_config(model: str, overrides: Sequence[str]) -> EvalConfig:
+    """The settings of `launch eval MODEL ...`, composed and validated in the same way."""
+    composed, _ = _compose(EVALUATIONS, overrides)
+    default_dir = f"runs/eval-{Path(model).expanduser().resolve().name}"
+    values = {"run_dir": default_dir} | composed | {"model": model}
+    unknown = list(_unknown_paths(values, EvalConfig))
+    if unknown:
+        raise UserError("\n".join(_unknown_key(path, values, EVALUATIONS) for path in unknown))
+    return _parse(EvalConfig, values, EVALUATIONS)
+
+
+def to_yaml(config: Settings) -> str:
     """Every setting with its value, as YAML that `from_yaml` reads back."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
@@ -71,12 +101,19 @@ def group_options() -> dict[str, list[str]]:
     }
 
 
-def setting_paths() -> dict[str, FieldInfo]:
-    """Dotted path -> field of every setting, those of all model and data kinds included."""
-    return {path: field for path, field in _walk(RunConfig) if not _groups_in(field)}
+def setting_paths(kinds: Kinds = RUNS) -> dict[str, FieldInfo]:
+    """Dotted path -> field of every setting, those of all kinds of runs, models and data."""
+    return {path: field for path, field in _all_fields(kinds) if not _groups_in(field)}
 
 
-def _for_hydra(override: str) -> str:
+def _chosen_groups(kinds: Kinds) -> list[str]:
+    """The groups in the defaults list of the main file: "- optional scale: x" -> "scale"."""
+    main = yaml.safe_load((CONFIG_DIR / f"{MAIN_FILES[kinds]}.yaml").read_text())
+    entries = cast(list[dict[str, str] | str], main["defaults"])
+    return [key.split()[-1] for entry in entries if isinstance(entry, dict) for key in entry]
+
+
+def _for_hydra(override: str, kinds: Kinds) -> str:
     """Check one word of the command line and write it the way Hydra wants it.
 
     "model=nano_v3" stays; "learner.ranks=2" becomes "++learner.ranks=2" (set it whether or not a
@@ -89,45 +126,75 @@ def _for_hydra(override: str) -> str:
             f"{override!r} is not a setting; write key=value, such as learner.ranks=2 or "
             "model=nano_v3"
         )
-    groups = group_options()
+    groups = {name: group_options()[name] for name in _chosen_groups(kinds)}
     if key in groups and not value.startswith("{"):
         if value not in groups[key]:
             hint = _did_you_mean(value, groups[key])
             choices = ", ".join(groups[key])
             raise UserError(f"unknown option {key}={value}; choose one of: {choices}{hint}")
         return override.lstrip("+")
-    field = setting_paths().get(key)
-    if key.split(".")[0] not in RunConfig.model_fields:
-        raise UserError(_unknown_key(key, {}))
+    field, known = setting_paths(kinds).get(key), dict(_all_fields(kinds))
+    if key.split(".")[0] not in known:
+        raise UserError(_unknown_key(key, {}, kinds))
+    if field is None and key in known and not value.startswith("{"):
+        raise UserError(f"{override}: is a group of settings; set the keys below it")
     if field is not None and field.annotation is str and value[:1] not in ("'", '"'):
         value = "'" + value.replace("'", "\\'") + "'"
     return f"++{key}={value}"
 
 
-def _compose(overrides: list[str]) -> dict[str, Any]:
+def _compose(kinds: Kinds, overrides: Sequence[str]) -> tuple[dict[str, Any], Mapping[str, str]]:
+    """The values that YAML files and overrides give, and the option chosen in each group."""
+    words = [_for_hydra(override, kinds) for override in overrides]
     with initialize_config_dir(version_base="1.3", config_dir=str(CONFIG_DIR)):
         try:
-            config = compose("config", overrides=overrides, return_hydra_config=True)
-            choices = config.hydra.runtime.choices
-            default_dir = "runs/" + f"{choices.recipe}-{choices.model}".replace("/", "-")
+            config = compose(MAIN_FILES[kinds], overrides=words, return_hydra_config=True)
+            choices = cast(Mapping[str, str], config.hydra.runtime.choices)
             settings = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
             values = OmegaConf.to_container(settings, resolve=True)
         except (HydraException, OmegaConfBaseException) as error:
             first_line = str(error).strip().splitlines()[0]
             raise UserError(f"cannot read the settings: {first_line}") from error
-    return {"run_dir": default_dir} | cast(dict[str, Any], values)
+    return cast(dict[str, Any], values), choices
 
 
 def _validate(values: Mapping[str, Any]) -> RunConfig:
+    return _parse(_run_class(values), values, RUNS)
+
+
+def _parse(kind: type[Kind], values: Mapping[str, Any], kinds: Kinds) -> Kind:
     try:
         # Strict: 2.5 is no int and "yes" is no bool. JSON, so that a list may become a tuple.
-        return RunConfig.model_validate_json(json.dumps(values), strict=True)
+        return kind.model_validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
-        problems = [_describe(dict(problem)) for problem in error.errors()]
+        problems = [_describe(dict(problem), kinds) for problem in error.errors()]
         raise UserError("\n".join(problems)) from error
 
 
-def _describe(problem: dict[str, Any]) -> str:
+def _run_class(values: Mapping[str, Any]) -> type[RlConfig] | type[SftConfig]:
+    """The settings class that the recipe asks for."""
+    recipe = values.get("recipe")
+    kind = cast(dict[str, Any], recipe).get("kind") if isinstance(recipe, dict) else None
+    if kind not in RUN_KINDS:
+        kinds = ", ".join(repr(each) for each in RUN_KINDS)
+        raise UserError(f"recipe.kind={kind}: must be {kinds}; choose a recipe with recipe=NAME")
+    return RUN_KINDS[kind]
+
+
+def _belongs_to_another_kind(path: str) -> bool:
+    """A file may set what only some kinds of runs or data have, such as the samplers' part of
+    cluster=local_gpu; where it has no meaning it is dropped. What a user writes never is."""
+    return path in dict(_all_fields(RUNS))
+
+
+def _remove(values: dict[str, Any], path: str) -> None:
+    *groups, last = path.split(".")
+    for group in groups:
+        values = values[group]
+    del values[last]
+
+
+def _describe(problem: dict[str, Any], kinds: Kinds) -> str:
     """One line about one validation problem: the key, its value, what is allowed."""
     parts = [str(part) for part in problem["loc"]]
     # Pydantic puts the kind of a model or data group into the location: model.folder.path.
@@ -135,7 +202,7 @@ def _describe(problem: dict[str, Any]) -> str:
         del parts[1]
     path = ".".join(parts)
     if problem["type"] == "missing":
-        meaning = dict(_walk(RunConfig))[path].description or ""
+        meaning = dict(_all_fields(kinds))[path].description or ""
         return f"{path} is not set: {meaning.split('. ')[0].rstrip('.')}. Add {path}=VALUE."
     if problem["type"] == "union_tag_invalid":
         return f"{path}.kind={problem['ctx']['tag']}: must be {problem['ctx']['expected_tags']}."
@@ -145,7 +212,7 @@ def _describe(problem: dict[str, Any]) -> str:
 
 
 def _unknown_paths(
-    values: Mapping[str, Any], group: type[Settings] = RunConfig, prefix: str = ""
+    values: Mapping[str, Any], group: type[Settings], prefix: str = ""
 ) -> Iterator[str]:
     """Dotted paths of composed values that the schema, for the chosen kinds, does not know."""
     for key, value in values.items():
@@ -158,15 +225,19 @@ def _unknown_paths(
             yield from _unknown_paths(below, (chosen or groups)[0], f"{prefix}{key}.")
 
 
-def _unknown_key(path: str, composed: Mapping[str, Any]) -> str:
-    settings = list(setting_paths())
+def _unknown_key(path: str, composed: Mapping[str, Any], kinds: Kinds) -> str:
+    settings = list(setting_paths(kinds))
     group, dot, _ = path.partition(".")
-    if path in settings:
-        kind = composed[group]["kind"]
+    # A group without kinds of its own is what the kind of run makes it.
+    values = composed.get(group)
+    chooser = group if isinstance(values, dict) and "kind" in values else "recipe"
+    if path in settings or (composed and path in dict(_all_fields(kinds))):
+        kind = composed[chooser]["kind"]
         return (
-            f"{path} is no setting of {group}.kind={kind}: leave it out or choose another {group}."
+            f"{path} is no setting of {chooser}.kind={kind}: leave it out or choose another "
+            f"{chooser}."
         )
-    hint = _did_you_mean(path, settings if dot else [*settings, *group_options()])
+    hint = _did_you_mean(path, settings if dot else [*settings, *_chosen_groups(kinds)])
     below = [each for each in settings if each.startswith(f"{group}.")]
     if not hint and below:
         hint = f"; the keys of {group} are: {', '.join(each.split('.')[1] for each in below)}."
@@ -183,6 +254,12 @@ def _did_you_mean(word: str, candidates: Sequence[str]) -> str:
         last = difflib.get_close_matches(word.rsplit(".", 1)[-1], by_last_part, n=1, cutoff=0.7)
         matches = [by_last_part[part] for part in last]
     return f"; did you mean {matches[0]!r}?" if matches else ""
+
+
+def _all_fields(kinds: Kinds) -> Iterator[tuple[str, FieldInfo]]:
+    """Dotted path and field of every group and setting of these kinds of settings."""
+    for kind in kinds:
+        yield from _walk(kind)
 
 
 def _walk(group: type[Settings], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:

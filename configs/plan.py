@@ -8,8 +8,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from configs.checks import max_prompt_tokens, model_facts
-from configs.schema import NanoData, NanoModel, RunConfig
+from configs.facts import max_prompt_tokens, model_facts
+from configs.schema import (
+    NanoData,
+    NanoModel,
+    NanoSolutions,
+    RlConfig,
+    RunConfig,
+    SftConfig,
+)
 
 GIB = 2**30
 BYTES = {"float32": 4, "bfloat16": 2}
@@ -41,7 +48,7 @@ NANO_SIZE = ModelSize(parameters=2_000_000, layers=4, hidden=128, vocabulary=512
 def describe_plan(config: RunConfig) -> str:
     """The plan as text: one `name: value` line each under three headings."""
     sections = {
-        "Batch": batch_plan(config),
+        "Batch": sft_batch_plan(config) if isinstance(config, SftConfig) else batch_plan(config),
         "Processes": process_plan(config),
         "Memory (estimate)": memory_plan(config),
     }
@@ -52,7 +59,31 @@ def describe_plan(config: RunConfig) -> str:
     return "\n".join(lines)
 
 
-def batch_plan(config: RunConfig) -> dict[str, str]:
+def sft_batch_plan(config: SftConfig) -> dict[str, str]:
+    """How sequences become updates."""
+    recipe, learner, data = config.recipe, config.learner, config.data
+    entries = {
+        "each update": f"{recipe.batch_size} sequences of at most {data.max_tokens:,} tokens, "
+        f"packed into rows of {learner.row_tokens:,} on {_count(learner.ranks, 'rank')}",
+        "whole run": f"{_count(recipe.epochs, 'epoch')}; what does not fill a batch is left out "
+        "of the epoch",
+        "learning rate": f"{learner.learning_rate:g} on a cosine to "
+        f"{learner.learning_rate * recipe.final_rate_share:g}, "
+        + (f"warm-up {learner.warmup_updates} updates" if learner.warmup_updates else "no warm-up"),
+        "loss": "mean over the assistant's tokens of the batch, end of turn included",
+        "evaluation": f"loss of {data.heldout_rows} held-out rows, "
+        + (f"every {recipe.eval_every} updates" if recipe.eval_every else "before and after"),
+    }
+    if isinstance(data, NanoSolutions):
+        updates = recipe.epochs * (data.train_problems // recipe.batch_size)
+        entries["whole run"] = (
+            f"{_count(recipe.epochs, 'epoch')} over {data.train_problems:,} problems = "
+            f"{_count(updates, 'update')}"
+        )
+    return entries
+
+
+def batch_plan(config: RlConfig) -> dict[str, str]:
     """How prompts become updates."""
     recipe, rollout, learner = config.recipe, config.rollout, config.learner
     completions = rollout.prompts_per_step * rollout.samples_per_prompt
@@ -76,7 +107,7 @@ def batch_plan(config: RunConfig) -> dict[str, str]:
     return entries
 
 
-def _reference_plan(config: RunConfig) -> str:
+def _reference_plan(config: RlConfig) -> str:
     every, mini_batches = config.algorithm.reference_refresh_updates, config.learner.mini_batches
     if config.algorithm.kl_coef == 0.0:
         return "none (algorithm.kl_coef=0)"
@@ -95,15 +126,18 @@ def _count(number: int, noun: str) -> str:
 
 def process_plan(config: RunConfig) -> dict[str, str]:
     """Which processes there are; learner and samplers take turns on the same devices."""
-    learner, rollout, cluster = config.learner, config.rollout, config.cluster
+    learner, cluster = config.learner, config.cluster
     threads = f"{cluster.threads} CPU threads" if cluster.threads else "all CPU cores"
     sharding = f"ZeRO {learner.zero_stage}, expert parallel {learner.expert_parallel}"
-    gpus = f", {rollout.tensor_parallel} GPU each" if cluster.device == "cuda" else ""
-    return {
-        "driver": "1",
-        "samplers": f"{rollout.samplers} (vLLM, {rollout.dtype}{gpus})",
-        "learner ranks": f"{learner.ranks} (DeepSpeed, {sharding}, {learner.dtype})",
-        "reward actors": f"{config.reward.workers}",
+    entries = {"driver": "1"}
+    if isinstance(config, RlConfig):
+        rollout = config.rollout
+        gpus = f", {rollout.tensor_parallel} GPU each" if cluster.device == "cuda" else ""
+        entries["samplers"] = f"{rollout.samplers} (vLLM, {rollout.dtype}{gpus})"
+    entries["learner ranks"] = f"{learner.ranks} (DeepSpeed, {sharding}, {learner.dtype})"
+    if isinstance(config, RlConfig):
+        entries["reward actors"] = f"{config.reward.workers}"
+    return entries | {
         "threads": f"{threads}, shared by the processes of the phase that is running",
         "device": cluster.device,
     }
@@ -116,16 +150,22 @@ def memory_plan(config: RunConfig) -> dict[str, str]:
         return {"unknown": "the model's config.json is not on this disk"}
     source = "from config.json" if size.exact else "about"
     libraries = LIBRARIES_GIB if config.cluster.device == "cpu" else dict.fromkeys(LIBRARIES_GIB, 0)
-    return {
+    entries = {
         "model": f"{source} {size.parameters / 1e6:,.1f}M parameters",
         "driver": f"{libraries['driver']:.1f} GiB (libraries)",
+    }
+    learner = {"each learner rank": _learner_memory(config, size, libraries["learner"])}
+    if isinstance(config, SftConfig):
+        return entries | learner
+    return {
+        **entries,
         "each sampler": _sampler_memory(config, size, libraries["sampler"]),
-        "each learner rank": _learner_memory(config, size, libraries["learner"]),
+        **learner,
         "each reward actor": f"{libraries['reward']:.1f} GiB (libraries)",
     }
 
 
-def _sampler_memory(config: RunConfig, size: ModelSize, libraries: float) -> str:
+def _sampler_memory(config: RlConfig, size: ModelSize, libraries: float) -> str:
     if config.cluster.device == "cuda":
         return f"{config.rollout.gpu_memory_fraction:.0%} of each GPU (gpu_memory_fraction)"
     weights = size.parameters * BYTES[config.rollout.dtype] / GIB
@@ -140,7 +180,7 @@ def _learner_memory(config: RunConfig, size: ModelSize, libraries: float) -> str
     learner = config.learner
     number = BYTES[learner.dtype]
     shards = {stage: learner.ranks if learner.zero_stage >= stage else 1 for stage in (1, 2, 3)}
-    copies = 2 if config.algorithm.kl_coef > 0.0 else 1
+    copies = 2 if isinstance(config, RlConfig) and config.algorithm.kl_coef > 0.0 else 1
     master = 4 if learner.dtype == "bfloat16" else 0
     weights = size.parameters * number * copies / shards[3] / GIB
     gradients = size.parameters * number / shards[2] / GIB
@@ -153,9 +193,10 @@ def _learner_memory(config: RunConfig, size: ModelSize, libraries: float) -> str
     total = libraries + weights + gradients + optimiser + activations + logits
     return (
         f"{total:.1f} GiB = {libraries} libraries + {weights:.2f} weights ({number} bytes x "
-        f"parameters x {copies} with the reference) + {gradients:.2f} gradients + "
-        f"{optimiser:.2f} AdamW ({8 + master} bytes x parameters) + {activations:.2f} activations "
-        f"({ACTIVATION_FACTOR * number // 2} bytes x {tokens:,} tokens x layers x hidden) + "
+        f"parameters{' x 2 with the reference' if copies == 2 else ''}) + "
+        f"{gradients:.2f} gradients + {optimiser:.2f} AdamW ({8 + master} bytes x parameters) + "
+        f"{activations:.2f} activations ({ACTIVATION_FACTOR * number // 2} bytes x "
+        f"{tokens:,} tokens x layers x hidden) + "
         f"{logits:.2f} logits (3 x 4 bytes x {chunk:,} tokens x vocabulary)"
     )
 

@@ -14,9 +14,19 @@ _RUN_EXAMPLES = """examples:
   launch run r1_zero recipe.steps=80 seed=1        other values
   launch run r1_zero algorithm=dr_grpo --dry-run   only show settings, processes and memory
   launch run r1_zero model=smollm2_135m data=gsm8k data.path=gsm8k_train.jsonl
+  launch run sft data=nano_solutions               fine-tuning, here on worked solutions
+  launch run sft model=folder model.path=FOLDER data.path=conversations.jsonl
 
 The same command on the same run folder continues where it stopped. All settings, with their
 meaning, are in configs/schema.py; groups and their options are the folders of configs/."""
+
+_EVAL_EXAMPLES = """examples:
+  launch eval runs/r1_zero-nano_v3/final benchmark=nano template=r1_zero max_tokens=64
+  launch eval models/r1-distill-1.5b benchmark=aime_2024,math_500 cluster.device=cuda
+  launch eval models/r1-distill-1.5b benchmark=gsm8k data.path=gsm8k_test.jsonl samples=8
+
+The same command continues where it stopped. All settings, with their meaning, are in
+configs/evaluation.py; all benchmarks in recipes/benchmarks/table.py."""
 
 _SCORE_EPILOG = """kinds, and the fields a row needs (further fields are kept as they are):
   math       prediction, gold, is_answer: true when the prediction is the answer alone, false for
@@ -120,9 +130,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("--trl", action="store_true", help="measure TRL beside it, if installed")
     bench.set_defaults(command=_bench)
+    _add_eval(commands)
     _add_score(commands)
     _add_sandbox(commands)
     return parser
+
+
+def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    evaluation = commands.add_parser(
+        "eval",
+        help="score a stored model on benchmarks, or continue doing so",
+        description="Score a stored model on benchmarks, or continue doing so.",
+        epilog=_EVAL_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    evaluation.add_argument("model", metavar="MODEL", help="the model's folder")
+    evaluation.add_argument(
+        "words", nargs="*", metavar="key=value", help="benchmark=NAME[,NAME...] and settings"
+    )
+    evaluation.set_defaults(command=_eval)
 
 
 def _add_score(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -182,6 +208,17 @@ def _run(options: argparse.Namespace) -> int:
     from launch.run import run
 
     return run(config)
+
+
+def _eval(options: argparse.Namespace) -> int:
+    from configs.compose import load_eval_config
+    from configs.evaluation import check_eval
+
+    config = load_eval_config(options.model, options.words)
+    check_eval(config)
+    from launch.evaluate import evaluate
+
+    return evaluate(config)
 
 
 def _report(options: argparse.Namespace) -> int:

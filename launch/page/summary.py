@@ -15,6 +15,7 @@ import yaml
 from launch.page.curves import columns, drawn, kept_steps
 from launch.page.rollouts import Rollouts, Snapshot
 from launch.page.selection import REPORT_TEXT_CHARACTERS, clip
+from launch.sft_summary import data_summary
 from launch.trackers import read_metrics
 from recipes.evaluation import from_json
 from rewards.format import THINK, opens_thinking
@@ -37,14 +38,15 @@ def summarise(run_folder: Path, snapshots: Sequence[Snapshot]) -> dict[str, Any]
     status = _json(run_folder / "status.json", {})
     kept = kept_steps(len(lines))
     metrics = columns([lines[index] for index in kept])
-    evaluations = sorted((run_folder / "eval").glob("step-*.json"))
+    fine_tuning = _at(settings, "recipe.kind") == "sft"
+    evaluations = [] if fine_tuning else sorted((run_folder / "eval").glob("step-*.json"))
     return {
         "name": run_folder.name,
-        "facts": _facts(settings, lines, attempts),
+        "facts": _facts(run_folder, settings, lines, attempts, status),
         "status": {
             "phase": status.get("phase", "starting"),
             "step": status.get("step", 0),
-            "steps": status.get("steps", _at(settings, "recipe.steps")),
+            "steps": status.get("steps", _at(settings, "recipe.steps") or len(lines)),
             "updated": status.get("updated"),
         },
         "steps": [lines[index]["step"] for index in kept],
@@ -88,9 +90,14 @@ def _at(settings: Mapping[str, Any], key: str) -> Any:
 
 
 def _facts(
-    settings: Mapping[str, Any], lines: Sequence[Mapping[str, float]], attempts: Sequence[Any]
+    run_folder: Path,
+    settings: Mapping[str, Any],
+    lines: Sequence[Mapping[str, float]],
+    attempts: Sequence[Any],
+    status: Mapping[str, Any],
 ) -> list[list[str]]:
     """[label, value] pairs for the head of the page; what a run does not have is left out."""
+    steps = status.get("steps", _at(settings, "recipe.steps") or len(lines))
     model = _at(settings, "model.path") or _at(settings, "model.kind")
     data = _at(settings, "data.path") or _at(settings, "data.kind")
     prompts = _at(settings, "rollout.prompts_per_step")
@@ -103,7 +110,8 @@ def _facts(
         "Loss": _at(settings, "algorithm.loss"),
         "Each step": prompts
         and f"{prompts} prompts × {_at(settings, 'rollout.samples_per_prompt')} samples",
-        "Steps": lines and f"{len(lines):,} of {_at(settings, 'recipe.steps'):,}",
+        "Steps": lines and f"{len(lines):,} of {steps:,}",
+        "Rows": (run_folder / "data.json").exists() and data_summary(run_folder),
         "Tokens": tokens and f"{tokens:,.0f}",
         "Time in steps": seconds and _duration(seconds),
         "Seed": str(_at(settings, "seed")),

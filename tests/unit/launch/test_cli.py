@@ -86,9 +86,11 @@ def test_a_bare_first_word_is_the_recipe() -> None:
     ("arguments", "expected"),
     [
         (["run", "learner.learning_rat=1"], "error: unknown key 'learner.learning_rat'; did you"),
-        (["run", "r1_zer"], "error: unknown option recipe=r1_zer; choose one of: r1_zero"),
+        (["run", "r1_zer"], "error: unknown option recipe=r1_zer; choose one of: distill,"),
         (["run", "learner.mini_batches=7", "--dry-run"], "error: learner.mini_batches=7: must"),
         (["run", "model=folder", "model.path=/nowhere"], "error: model.path=/nowhere: no such"),
+        (["eval", "/nowhere", "benchmark=nano"], "error: /nowhere: no such folder; name a Hugging"),
+        (["eval", "m", "benchmrk=nano"], "error: unknown key 'benchmrk'; did you mean 'benchmark'"),
         (["report", "/nowhere"], "error: /nowhere: no run"),
         (["view", "/nowhere"], "error: /nowhere: not a run folder (no config.yaml)"),
         (["bench", "gpt"], "error: unknown model 'gpt'; choose from: nano_v3, smollm2_135m"),

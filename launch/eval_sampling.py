@@ -1,0 +1,139 @@
+"""Sampling for an evaluation: the sampler actors of a training run, without the run.
+
+consumes  problems, in waves
+produces  completions, in batches as they finish
+waits for the next batch of any sampler
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
+
+from configs.evaluation import EvalConfig
+from configs.schema import (
+    AlgorithmSettings,
+    FolderModel,
+    NanoData,
+    RewardSettings,
+    RlConfig,
+    RlLearner,
+    RlRecipe,
+    RolloutSettings,
+    TrackingSettings,
+)
+from launch.actors import SamplerActor
+from launch.cluster import WorkerLost, wait_all
+from launch.rollouts import requests_for
+from launch.workers import threads_per_process, worker_environment
+from rl.records import Completion, Prompt, SamplingSettings
+
+PURPOSE = ("eval", 0)
+"""What the seeds are for; the problem's id names the benchmark."""
+
+
+class EvalSamplers:
+    """The engines. They are started when first needed, and again when a benchmark needs longer
+    sequences than the last one, so that scores do not depend on what else was evaluated."""
+
+    def __init__(self, config: EvalConfig, log_dir: Path) -> None:
+        self._config = config
+        self._run_config = as_run_config(config)
+        self._log_dir = log_dir
+        self._actors: list[Any] = []
+        self._max_model_len = 0
+
+    def start(self, max_model_len: int) -> None:
+        """Have engines for prompt and completion of at most so many tokens together."""
+        if max_model_len == self._max_model_len:
+            return
+        for actor in self._actors:
+            ray.kill(actor)
+        count = self._config.engine.samplers
+        self._actors = [
+            SamplerActor.options(
+                runtime_env={"env_vars": worker_environment(self._run_config, "sampler", i, count)}
+            ).remote(str(self._log_dir / f"sampler-{i}.log"))
+            for i in range(count)
+        ]
+        starting = [
+            actor.start.remote(
+                str(Path(self._config.model).expanduser().resolve()),
+                self._run_config,
+                max_model_len=max_model_len,
+                threads=threads_per_process(self._run_config, count),
+            )
+            for actor in self._actors
+        ]
+        names = [f"sampler {i}" for i in range(count)]
+        timeout_s = self._config.cluster.start_timeout_s
+        wait_all(starting, what="start", names=names, timeout_s=timeout_s)
+        self._max_model_len = max_model_len
+
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        samples: int,
+        sampling: SamplingSettings,
+    ) -> Iterator[list[Completion]]:
+        """Every sample of every prompt, in batches."""
+        streams: dict[Any, str] = {}
+        for index, actor in enumerate(self._actors):
+            own = prompts[index :: len(self._actors)]
+            requests = requests_for(own, samples, self._config.seed, PURPOSE)
+            if requests:
+                streams[actor.generate.remote(requests, sampling)] = f"sampler {index}"
+        while streams:
+            stream, batch = self._next(streams)
+            if batch is None:
+                del streams[stream]
+            else:
+                yield batch
+
+    def _next(self, streams: dict[Any, str]) -> tuple[Any, list[Completion] | None]:
+        """The next batch of any sampler, None at the end of its stream."""
+        timeout_s = self._config.cluster.step_timeout_s
+        ready, _ = ray.wait(list(streams), num_returns=1, timeout=timeout_s)
+        if not ready:
+            late = ", ".join(streams.values())
+            raise WorkerLost(f"generation: nothing from {late} within {timeout_s} s")
+        stream: Any = ready[0]
+        try:
+            reference = next(stream, None)
+            return stream, None if reference is None else ray.get(reference)
+        except (ActorDiedError, ActorUnavailableError) as error:
+            raise WorkerLost(f"generation: {streams[stream]} died") from error
+        except RayTaskError as error:
+            raise error.cause from error
+
+
+def as_run_config(config: EvalConfig) -> RlConfig:
+    """The engine's settings in the shape that sampler actors take; what concerns training is never
+    looked at."""
+    engine, cuda = config.engine, config.cluster.device == "cuda"
+    return RlConfig(
+        run_dir=config.run_dir,
+        seed=config.seed,
+        deterministic=config.deterministic,
+        recipe=RlRecipe(),
+        model=FolderModel(path=config.model),
+        data=NanoData(),
+        reward=RewardSettings(),
+        algorithm=AlgorithmSettings(),
+        rollout=RolloutSettings(
+            samplers=engine.samplers,
+            tensor_parallel=engine.tensor_parallel,
+            dtype=engine.dtype,
+            kv_cache_gib=engine.kv_cache_gib,
+            gpu_memory_fraction=engine.gpu_memory_fraction,
+            max_concurrent=engine.max_concurrent,
+            transfer="ipc" if cuda else "ray",
+        ),
+        learner=RlLearner(),
+        cluster=config.cluster,
+        tracking=TrackingSettings(),
+    )
