@@ -19,6 +19,27 @@ Facts = Mapping[str, Any]
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "deepseek_v3")
 """Values of model_type that are counted in closed form."""
 
+NANO_FACTS: Facts = {
+    "model_type": "deepseek_v3",
+    "vocab_size": 320,
+    "hidden_size": 128,
+    "intermediate_size": 256,
+    "moe_intermediate_size": 64,
+    "num_hidden_layers": 3,
+    "first_k_dense_replace": 1,
+    "num_attention_heads": 4,
+    "q_lora_rank": 64,
+    "kv_lora_rank": 512,
+    "qk_nope_head_dim": 32,
+    "qk_rope_head_dim": 64,
+    "v_head_dim": 32,
+    "n_routed_experts": 8,
+    "n_shared_experts": 1,
+    "num_experts_per_tok": 2,
+    "tie_word_embeddings": False,
+}
+"""The nano model, which is built on first use (recipes/nano_base.py; a test holds them equal)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelShape:
@@ -50,8 +71,11 @@ class ModelShape:
     """The whole model as it is loaded and trained; a tied head counts once."""
     routed: int
     """The routed experts of all layers, which expert parallelism deals out."""
+    routed_layers: int
+    """Layers that have routed experts."""
     largest_unit: int
-    """The largest layer without routed experts, or the embedding: what ZeRO-3 gathers at least."""
+    """The embedding, or the largest layer without its routed experts: what ZeRO-3 gathers at
+    least, beside the routed experts of a layer."""
     mtp: int = 0
     """The next-token-prediction module (MTP), on disk beside the model and not loaded."""
 
@@ -139,6 +163,7 @@ def _llama_like(facts: Facts, family: str) -> ModelShape:
         experts_per_token=0,
         parameters=ends + layers * layer,
         routed=0,
+        routed_layers=0,
         largest_unit=max(layer, facts["vocab_size"] * hidden),
     )
 
@@ -180,6 +205,7 @@ def _deepseek_v3(facts: Facts) -> ModelShape:
         experts_per_token=per_token,
         parameters=ends + dense_layers * dense + (layers - dense_layers) * (sparse + routed),
         routed=(layers - dense_layers) * routed,
+        routed_layers=layers - dense_layers,
         largest_unit=max(dense, sparse, facts["vocab_size"] * hidden),
         # Two norms, a projection of both together, a layer, and a norm before the shared head.
         mtp=(facts.get("num_nextn_predict_layers") or 0)
