@@ -13,7 +13,7 @@ from configs.checks import max_prompt_tokens
 from configs.devices import GIB
 from configs.errors import UserError
 from configs.plan_fit import Demand, demands, refusals
-from configs.plan_memory import BYTES, ProcessMemory, process_memory
+from configs.plan_memory import BYTES, PHASES, ProcessMemory, process_memory
 from configs.plan_placement import NodePlan, placement
 from configs.plan_time import StepTime, concurrent_sequences, run_hours, step_time
 from configs.plan_work import Work, work_of
@@ -133,15 +133,15 @@ def memory_plan(config: RunConfig) -> dict[str, str]:
     """Peak of each kind of process; `launch plan` shows the parts and their formulas."""
     facts = model_facts_of(config)
     shape = shape_from_facts(facts) if facts is not None else None
-    if shape is None or (config.cluster.device_kind == "unknown" and (
-        config.cluster.device == "cuda"
-    )):
+    if shape is None or (
+        config.cluster.device_kind == "unknown" and (config.cluster.device == "cuda")
+    ):
         return {"unknown": "launch plan says more, with the model and the GPUs named"}
     entries = {"model": f"{shape.parameters / 1e6:,.1f}M parameters"}
     for process in process_memory(work_of(config), shape):
         train, generate = (
-            sum(process.total(phase, where) for where in ("device", "host")) / GIB
-            for phase in ("train", "generate")
+            (process.total(phase, "device") + process.total(phase, "host")) / GIB
+            for phase in PHASES
         )
         name = process.name if process.count == 1 else f"each {process.name}"
         entries[name] = f"{train:.1f} GiB training, {generate:.1f} generating"
@@ -203,5 +203,3 @@ def process_plan(config: RunConfig) -> dict[str, str]:
         "threads": f"{threads}, shared by the processes of the phase that is running",
         "device": cluster.device,
     }
-
-

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from configs.devices import DEVICES, GIB
-from configs.plan_memory import ProcessMemory, cache_bytes_per_token, process_memory
+from configs.plan_memory import PHASES, ProcessMemory, Where, cache_bytes_per_token, process_memory
 from configs.plan_work import Work, counted
 from configs.shape import ModelShape
 
@@ -44,14 +44,14 @@ def demands(work: Work, shape: ModelShape, host_gib: float) -> list[Demand]:
     processes = process_memory(work, shape)
     host = work.cluster.host_memory_gib or host_gib
     found: list[Demand] = []
-    for phase, said in (("train", "training"), ("generate", "generating")):
+    for phase, said in PHASES.items():
         if work.gpu:
             device = sum(
                 p.total(phase, "device") for p in processes if p.name in ("learner rank", "sampler")
             )
             available = DEVICES[work.device_kind].memory_gib
             found.append(Demand("each GPU", said, device / GIB, available))
-        where = "host" if work.gpu else "device"
+        where: Where = "host" if work.gpu else "device"
         total = sum(_per_node(work, p) * p.total(phase, where) for p in processes)
         place = "each machine" if work.cluster.nodes > 1 else "this machine"
         found.append(Demand(f"{place}'s main memory", said, total / GIB, host))
@@ -92,7 +92,10 @@ def _placement_problems(work: Work, shape: ModelShape) -> Iterator[str]:
         yield f"learner.ranks={ranks}: {have}; set learner.ranks={devices}"
     experts, expert_parallel = shape.experts, work.learner.expert_parallel
     if expert_parallel > 1 and (experts == 0 or experts % expert_parallel):
-        yield f"learner.expert_parallel={expert_parallel}: must divide the model's {experts} experts"
+        yield (
+            f"learner.expert_parallel={expert_parallel}: must divide the number of experts of the "
+            f"model, which is {experts}; set it to 1 or to a divisor"
+        )
     if work.rollout is None:
         return
     width, samplers = work.rollout.tensor_parallel, work.rollout.samplers

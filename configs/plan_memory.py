@@ -18,6 +18,8 @@ from configs.shape import ModelShape
 BYTES = {"float32": 4, "bfloat16": 2}
 
 Where = Literal["device", "host"]
+Phase = Literal["train", "generate"]
+PHASES: dict[Phase, str] = {"train": "training", "generate": "generating"}
 
 DRIVER_GIB = {"nano": 0.75, "folder": 0.6}
 """Driver, by kind of model: resident memory of its libraries, with those that build the nano model.
@@ -68,7 +70,7 @@ class ProcessMemory:
     count: int
     parts: tuple[Part, ...]
 
-    def total(self, phase: Literal["train", "generate"], where: Where) -> int:
+    def total(self, phase: Phase, where: Where) -> int:
         parts = [part for part in self.parts if part.where == where]
         return sum(part.train if phase == "train" else part.generate for part in parts)
 

@@ -228,9 +228,9 @@ class ClusterSettings(Settings):
     """Machines."""
     devices_per_node: Positive = 8
     """GPUs of each machine."""
-    device_kind: Literal[
-        "unknown", "a100_40", "a100_80", "h100_80", "h800_80", "h200_141"
-    ] = "unknown"
+    device_kind: Literal["unknown", "a100_40", "a100_80", "h100_80", "h800_80", "h200_141"] = (
+        "unknown"
+    )
     """Which GPUs, for the plan: their memory and speed are in configs/devices.py."""
     host_memory_gib: Annotated[float, Field(ge=0.0)] = 0.0
     """Main memory of each machine, for the plan; 0: that of this machine on the CPU, not looked at

@@ -30,7 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     # argparse takes positional words only up to the first option: run r1_zero --dry-run seed=1.
-    if rest and (options.command not in (_run, _plan) or any(word.startswith("-") for word in rest)):
+    if rest and (
+        options.command not in (_run, _plan) or any(word.startswith("-") for word in rest)
+    ):
         parser.error(f"unknown arguments: {' '.join(rest)}")
     if rest:
         options.words += rest

@@ -16,10 +16,13 @@ from rich.text import Text
 from configs.devices import GIB
 from configs.errors import UserError
 from configs.plan import Plan, make_plan, model_facts_of
+from configs.plan_memory import PHASES, Where
 from configs.plan_placement import NodePlan
 from configs.plan_work import counted
 from configs.schema import FolderModel, RunConfig
 from configs.shape import ModelShape, shape_from_facts
+
+WHERES: tuple[Where, ...] = ("device", "host")
 
 
 def plan(config: RunConfig, *, as_json: bool) -> int:
@@ -62,9 +65,7 @@ def plan_json(made: Plan) -> dict[str, Any]:
     entries["step"] |= {"total": made.step.total}
     for process, written in zip(made.memory, entries["memory"], strict=True):
         written["totals"] = {
-            f"{phase}_{where}": process.total(phase, where)
-            for phase in ("train", "generate")
-            for where in ("device", "host")
+            f"{phase}_{where}": process.total(phase, where) for phase in PHASES for where in WHERES
         }
     for demand, written in zip(made.demands, entries["demands"], strict=True):
         written["fits"] = demand.fits
@@ -119,19 +120,20 @@ def _placement_lines(nodes: tuple[NodePlan, ...]) -> Iterator[tuple[str, str]]:
     shared = ", ".join(
         f"{count} {kind}{'s' * (count > 1)}" for kind, count in first.cpu_processes.items()
     )
-    yield "machine 0" if len(nodes) > 1 else "this machine", f"{shared} (CPU)"
+    yield "CPU of machine 0" if first.devices else "this machine", shared
     for _, group in groupby((node for node in nodes if node.devices), key=kinds):
         same = list(group)
         devices = [device for node in same for device in node.devices]
         ranks = [d.learner_rank for d in devices if d.learner_rank is not None]
         samplers = [d.sampler for d in devices if d.sampler is not None]
-        parts = [f"{len(same[0].devices)} GPUs each"]
+        parts = [f"{len(same[0].devices)} each"]
         if ranks:
-            parts.append(f"learner rank {_range(ranks)}, one per GPU")
+            parts.append(f"learner ranks {_range(ranks)}, one per GPU")
         if samplers:
             width = samplers.count(samplers[0])
-            parts.append(f"sampler {_range(samplers)}, {width} GPU{'s' * (width > 1)} each")
-        yield f"machine {_range([node.index for node in same])}", "; ".join(parts)
+            parts.append(f"samplers {_range(samplers)}, {width} GPU{'s' * (width > 1)} each")
+        machines = [node.index for node in same]
+        yield f"GPUs of machine{'s' * (len(same) > 1)} {_range(machines)}", "; ".join(parts)
 
 
 def _range(numbers: list[int]) -> str:
@@ -147,15 +149,14 @@ def _memory(made: Plan) -> Table:
     table.add_column("", style="dim", overflow="fold")
     for process in made.memory:
         name = process.name if process.count == 1 else f"{process.name} (x {process.count})"
-        for where in ("device", "host"):
-            train, generate = (process.total(phase, where) for phase in ("train", "generate"))
+        for where in WHERES:
+            train, generate = (process.total(phase, where) for phase in PHASES)
             parts = [part for part in process.parts if part.where == where]
             if not parts:
                 continue
-            place = name if where == "device" else f"{name}, host"
-            table.add_row(
-                Text(place, style="bold"), _gib(train), _gib(generate), "", style="bold"
-            )
+            on_gpu = where == "device" and process.name == "sampler" and made.gpu_hours > 0
+            place = f"{name}, host" if where == "host" else name + ", per GPU" * on_gpu
+            table.add_row(Text(place, style="bold"), _gib(train), _gib(generate), "", style="bold")
             for part in parts:
                 table.add_row(f"  {part.name}", _gib(part.train), _gib(part.generate), part.formula)
     return table

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from configs.errors import UserError
 from configs.shape import ModelShape
@@ -22,10 +22,12 @@ def count_shape(facts: Mapping[str, Any]) -> ModelShape:
 
     Raises UserError when transformers does not know its model_type.
     """
-    model, config = _on_meta_device(facts), _config(facts)
+    config = _config(facts)
+    with torch.device("meta"):
+        model: Any = AutoModelForCausalLM.from_config(config)
     counts = {name: parameter.numel() for name, parameter in model.named_parameters()}
     routed = {name: count for name, count in counts.items() if ROUTED.search(name)}
-    layers: dict[str, int] = {}
+    layers: dict[str, int] = {}  # without routed experts
     for name, count in counts.items():
         if (match := LAYER.search(name)) and name not in routed:
             layers[match.group(1)] = layers.get(match.group(1), 0) + count
@@ -64,11 +66,6 @@ def _config(facts: Mapping[str, Any]) -> Any:
             f"config.json: model_type {facts.get('model_type')} is not known to transformers; "
             "choose a model that is"
         ) from error
-
-
-def _on_meta_device(facts: Mapping[str, Any]) -> PreTrainedModel:
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(_config(facts))
 
 
 def _experts(config: Any) -> tuple[int, int]:
