@@ -146,8 +146,8 @@ def _remedy(work: Work, shape: ModelShape, host_gib: float) -> str:
         )
 
     for changes in _candidates(work, shape):
-        if fits(changes):
-            return f"Set {said(changes)}"
+        if enough := _together({}, [changes], fits):
+            return f"Set {said(enough)}"
     ways: list[str] = []
     nodes = work.cluster.nodes
     while not ways and nodes <= (MOST_NODES if work.gpu else 1):
