@@ -118,9 +118,10 @@ def read_facts(folder: Path) -> Facts:
 
 
 def shape_from_facts(facts: Facts) -> ModelShape | None:
-    """None for a family, or an option of one, that has no closed form here."""
+    """None for a family, or an option of one, that has no closed form here. A quantised checkpoint
+    counts like a plain one: it is trained in learner.dtype."""
     family = facts.get("model_type")
-    if family not in FAMILIES or facts.get("quantization_config") is not None:
+    if family not in FAMILIES:
         return None
     if family == "deepseek_v3":
         return None if facts.get("attention_bias") else _deepseek_v3(facts)

@@ -33,20 +33,21 @@ def count_shape(facts: Mapping[str, Any]) -> ModelShape:
             layers[match.group(1)] = layers.get(match.group(1), 0) + count
     embedding = model.get_input_embeddings().weight
     heads = config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    query, value, cache, latent = _attention_widths(config, heads)
     experts, per_token = _experts(config)
-    sparse_width = (getattr(config, "moe_intermediate_size", None) or 0) * per_token
+    together = per_token + (getattr(config, "n_shared_experts", None) or 0)
+    sparse_width = (getattr(config, "moe_intermediate_size", None) or 0) * together
     return ModelShape(
         family=config.model_type,
         layers=config.num_hidden_layers,
         hidden=config.hidden_size,
         vocabulary=embedding.shape[0],
         tied=model.get_output_embeddings().weight is embedding,
-        query=heads * width,
-        value=heads * width,
-        latent=0,
+        query=query,
+        value=value,
+        latent=latent,
         heads=heads,
-        cache=2 * width * (getattr(config, "num_key_value_heads", None) or heads),
+        cache=cache,
         mlp=max(config.intermediate_size, sparse_width),
         experts=experts if routed else 0,
         experts_per_token=per_token if routed else 0,
@@ -66,6 +67,18 @@ def _config(facts: Mapping[str, Any]) -> Any:
             f"config.json: model_type {facts.get('model_type')} is not known to transformers; "
             "choose a model that is"
         ) from error
+
+
+def _attention_widths(config: Any, heads: int) -> tuple[int, int, int, int]:
+    """Queries, output, cache and latents; see ModelShape."""
+    latent = getattr(config, "kv_lora_rank", None)
+    if latent is None:
+        width = getattr(config, "head_dim", None) or config.hidden_size // heads
+        kv_heads = getattr(config, "num_key_value_heads", None) or heads
+        return heads * width, heads * width, 2 * kv_heads * width, 0
+    rope = config.qk_rope_head_dim
+    query, value = heads * (config.qk_nope_head_dim + rope), heads * config.v_head_dim
+    return query, value, latent + rope, (config.q_lora_rank or 0) + latent + rope
 
 
 def _experts(config: Any) -> tuple[int, int]:

@@ -81,7 +81,7 @@ def test_the_kind_of_gpu_must_be_named(tmp_path: Path) -> None:
     config = folder_config(tmp_path, SMOLLM2, "cluster=local_gpu")
     shape = shape_from_facts(SMOLLM2)
     assert shape is not None
-    with pytest.raises(UserError, match="cluster.device_kind=h100_80"):
+    with pytest.raises(UserError, match="device_kind=h100_80"):
         make_plan(config, shape, host_gib=0.0, cores=1)
 
 

@@ -63,10 +63,15 @@ def test_a_dense_model_is_active_as_a_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    "entries", [{"model_type": "gemma3"}, {"attention_bias": True}, {"quantization_config": {}}]
+    "entries", [{"model_type": "gemma3"}, {"attention_bias": True}, {"model_type": None}]
 )
 def test_what_is_not_counted_in_closed_form(entries: dict[str, Any]) -> None:
     assert shape_from_facts({**NANO_FACTS, **entries}) is None
+
+
+def test_quantised_weights_count_like_others() -> None:
+    quantised = {**NANO_FACTS, "quantization_config": {"quant_method": "fp8"}}
+    assert shape_from_facts(quantised) == shape_from_facts(NANO_FACTS)
 
 
 def test_mtp_counts_only_when_the_weights_have_it(tmp_path: Path) -> None:

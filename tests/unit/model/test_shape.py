@@ -80,6 +80,7 @@ def test_nano_facts_are_those_of_the_nano_model() -> None:
     shape = shape_from_facts(NANO_FACTS)
     assert shape is not None
     assert shape.parameters == sum(p.numel() for p in model.parameters())
+    assert count_shape(NANO_FACTS) == shape
 
 
 def test_experts_of_another_family_are_counted() -> None:
