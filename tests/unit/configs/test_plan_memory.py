@@ -160,17 +160,18 @@ def test_checkpointing_keeps_one_state_per_layer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "weights", "sums", "own", "optimizer"),
-    [(0, 2, 4, 2, 1), (1, 2, 4, 2, 1), (2, 2, 0.5, 0, 1), (3, 0.25, 0.5, 0, 1)],
+    ("stage", "weights", "sums", "kept", "own", "optimizer"),
+    [(0, 2, 4, 4, 2, 1), (1, 2, 4, 4, 2, 1), (2, 2, 0.5, 0, 0, 1), (3, 0.25, 0.5, 0.5, 0, 1)],
 )
 def test_what_each_zero_stage_shards(
-    stage: int, weights: float, sums: float, own: float, optimizer: float
+    stage: int, weights: float, sums: float, kept: float, own: float, optimizer: float
 ) -> None:
-    """Bytes per parameter in bfloat16 on 8 ranks."""
+    """Bytes per parameter in bfloat16 on 8 ranks; kept: of the gradients, while generating."""
     n = 7_615_616_512
     learner = parts(processes(*QWEN_7B, f"learner.zero_stage={stage}")["learner rank"])
     assert learner["weights"].train == weights * n
     assert learner["gradients"].train == sums * n
+    assert learner["gradients"].generate == kept * n
     own_gradients = learner.get("gradients, bfloat16")
     assert (own_gradients.train if own_gradients else 0) == own * n
     assert learner["optimizer states"].train == optimizer * n
