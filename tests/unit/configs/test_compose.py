@@ -110,7 +110,7 @@ def test_yaml_round_trip() -> None:
         ("modle=nano_v3", "unknown key 'modle'; did you mean 'model'?"),
         ("tracking.colour=red", "unknown key 'tracking.colour'; the keys of tracking are: wandb,"),
         ("hydra.run.dir=x", "unknown key 'hydra.run.dir'"),
-        ("model=nano", "unknown option model=nano; choose one of: folder, nano_v3"),
+        ("model=nano", "unknown option model=nano; choose one of: deepseek_v3, folder, "),
         ("model=nano", "did you mean 'nano_v3'?"),
         ("scale=r1_zero_nano", "unknown option scale=r1_zero_nano; choose one of: "),
         ("model.path=x", "model.path is no setting of model.kind=nano"),
