@@ -6,18 +6,22 @@ or None. Checks never change a setting.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from configs.errors import UserError
-from configs.schema import FolderModel, Gsm8kData, NanoData, NanoModel, RunConfig
-
-Check = Callable[[RunConfig], str | None]
-
-NANO_MAX_PROMPT_TOKENS = 32
-"""No prompt of the nano world is longer; a test holds it to that."""
+from configs.facts import is_hub_name, max_prompt_tokens, model_facts
+from configs.schema import (
+    ChatData,
+    FolderModel,
+    Gsm8kData,
+    NanoData,
+    NanoModel,
+    RlConfig,
+    RunConfig,
+    SftConfig,
+)
 
 SMOLLM2_FOLDER = "models/smollm2-135m"
 """The default path of configs/model/smollm2_135m.yaml."""
@@ -25,21 +29,27 @@ SMOLLM2_FOLDER = "models/smollm2-135m"
 
 def check_settings(config: RunConfig) -> None:
     """All cross-field rules; every broken one is named, one per line."""
-    _run(SETTING_CHECKS, config)
+    if isinstance(config, SftConfig):
+        _report([check(config) for check in SFT_SETTING_CHECKS])
+    else:
+        _report([check(config) for check in SETTING_CHECKS])
 
 
 def check_files(config: RunConfig) -> None:
     """Whether what the run reads is there and what it writes can be written."""
-    _run(FILE_CHECKS, config)
+    if isinstance(config, SftConfig):
+        _report([check(config) for check in SFT_FILE_CHECKS])
+    else:
+        _report([check(config) for check in FILE_CHECKS])
 
 
-def _run(checks: list[Check], config: RunConfig) -> None:
-    problems = [problem for check in checks if (problem := check(config)) is not None]
+def _report(findings: list[str | None]) -> None:
+    problems = [finding for finding in findings if finding is not None]
     if problems:
         raise UserError("\n".join(problems))
 
 
-def batch_divides(config: RunConfig) -> str | None:
+def batch_divides(config: RlConfig) -> str | None:
     rollout, learner = config.rollout, config.learner
     prompts, samples = rollout.prompts_per_step, rollout.samples_per_prompt
     if (prompts * samples) % learner.mini_batches == 0:
@@ -52,7 +62,7 @@ def batch_divides(config: RunConfig) -> str | None:
     )
 
 
-def rows_hold_longest_sample(config: RunConfig) -> str | None:
+def rows_hold_longest_sample(config: RlConfig) -> str | None:
     updates = config.recipe.steps * config.learner.mini_batches
     schedule = config.rollout.max_tokens_schedule
     reached = [cap for update, cap in schedule.items() if update <= updates]
@@ -67,7 +77,7 @@ def rows_hold_longest_sample(config: RunConfig) -> str | None:
     )
 
 
-def schedule_starts_after_first_update(config: RunConfig) -> str | None:
+def schedule_starts_after_first_update(config: RlConfig) -> str | None:
     for update, cap in sorted(config.rollout.max_tokens_schedule.items()):
         if update < 1 or cap < 1:
             return (
@@ -77,7 +87,7 @@ def schedule_starts_after_first_update(config: RunConfig) -> str | None:
     return None
 
 
-def enough_problems(config: RunConfig) -> str | None:
+def enough_problems(config: RlConfig) -> str | None:
     if isinstance(config.data, NanoData) and (
         config.data.train_problems < config.rollout.prompts_per_step
     ):
@@ -89,7 +99,7 @@ def enough_problems(config: RunConfig) -> str | None:
     return None
 
 
-def enough_heldout_problems(config: RunConfig) -> str | None:
+def enough_heldout_problems(config: RlConfig) -> str | None:
     if config.recipe.eval_problems <= config.data.heldout_problems:
         return None
     return (
@@ -98,7 +108,7 @@ def enough_heldout_problems(config: RunConfig) -> str | None:
     )
 
 
-def prompts_for_every_sampler(config: RunConfig) -> str | None:
+def prompts_for_every_sampler(config: RlConfig) -> str | None:
     rollout = config.rollout
     if rollout.samplers <= rollout.prompts_per_step:
         return None
@@ -108,7 +118,7 @@ def prompts_for_every_sampler(config: RunConfig) -> str | None:
     )
 
 
-def wave_within_step(config: RunConfig) -> str | None:
+def wave_within_step(config: RlConfig) -> str | None:
     rollout = config.rollout
     wave, samplers, prompts = rollout.wave_prompts, rollout.samplers, rollout.prompts_per_step
     if wave == 0 or samplers <= wave <= prompts:
@@ -119,7 +129,7 @@ def wave_within_step(config: RunConfig) -> str | None:
     )
 
 
-def correction_needs_learner_log_probs(config: RunConfig) -> str | None:
+def correction_needs_learner_log_probs(config: RlConfig) -> str | None:
     algorithm = config.algorithm
     if algorithm.importance_correction == "none" or algorithm.old_log_probs == "learner":
         return None
@@ -130,7 +140,7 @@ def correction_needs_learner_log_probs(config: RunConfig) -> str | None:
     )
 
 
-def rloo_has_one_update(config: RunConfig) -> str | None:
+def rloo_has_one_update(config: RlConfig) -> str | None:
     if config.algorithm.loss != "rloo" or config.learner.mini_batches == 1:
         return None
     return (
@@ -140,7 +150,7 @@ def rloo_has_one_update(config: RunConfig) -> str | None:
     )
 
 
-def reward_has_a_part(config: RunConfig) -> str | None:
+def reward_has_a_part(config: RlConfig) -> str | None:
     if config.reward.accuracy != 0.0 or config.reward.format != 0.0:
         return None
     return "reward.accuracy=0 and reward.format=0: one must differ from 0, or nothing can be learnt"
@@ -156,7 +166,7 @@ def expert_parallel_divides_ranks(config: RunConfig) -> str | None:
     )
 
 
-def warmup_within_run(config: RunConfig) -> str | None:
+def warmup_within_run(config: RlConfig) -> str | None:
     updates = config.recipe.steps * config.learner.mini_batches
     if config.learner.warmup_updates < updates:
         return None
@@ -166,7 +176,7 @@ def warmup_within_run(config: RunConfig) -> str | None:
     )
 
 
-def device_has_what_it_needs(config: RunConfig) -> str | None:
+def device_has_what_it_needs(config: RlConfig) -> str | None:
     rollout, cuda = config.rollout, config.cluster.device == "cuda"
     if cuda and rollout.transfer == "ray":
         return "rollout.transfer=ray: on cluster.device=cuda take ipc (same GPUs) or nccl"
@@ -185,7 +195,7 @@ def device_has_what_it_needs(config: RunConfig) -> str | None:
     return None
 
 
-def data_fits_model(config: RunConfig) -> str | None:
+def data_fits_model(config: RlConfig) -> str | None:
     if isinstance(config.model, NanoModel) and not isinstance(config.data, NanoData):
         return (
             f"data.kind={config.data.kind}: the nano model's vocabulary covers data=nano only; "
@@ -226,7 +236,7 @@ def expert_parallel_divides_experts(config: RunConfig) -> str | None:
     )
 
 
-def data_file_has_rows(config: RunConfig) -> str | None:
+def data_file_has_rows(config: RlConfig) -> str | None:
     if not isinstance(config.data, Gsm8kData):
         return None
     path = Path(config.data.path).expanduser()
@@ -262,7 +272,29 @@ def run_dir_is_writable(config: RunConfig) -> str | None:
     return f"run_dir={config.run_dir}: cannot be written ({existing}); choose another folder"
 
 
-SETTING_CHECKS: list[Check] = [
+def rows_hold_longest_sequence(config: SftConfig) -> str | None:
+    if config.learner.row_tokens >= config.data.max_tokens:
+        return None
+    return (
+        f"learner.row_tokens={config.learner.row_tokens}: must hold the longest sequence, "
+        f"data.max_tokens={config.data.max_tokens}; raise the former or lower the latter"
+    )
+
+
+def chat_data_is_there(config: SftConfig) -> str | None:
+    if not isinstance(config.data, ChatData):
+        return None
+    path = Path(config.data.path).expanduser()
+    a_file_is_meant = path.suffix in (".jsonl", ".parquet")
+    if path.exists() or (is_hub_name(config.data.path) and not a_file_is_meant):
+        return None
+    return (
+        f"data.path={config.data.path}: no such file; name a .jsonl or .parquet file, or a data "
+        "set on the Hugging Face hub as owner/name"
+    )
+
+
+SETTING_CHECKS: list[Callable[[RlConfig], str | None]] = [
     batch_divides,
     rows_hold_longest_sample,
     schedule_starts_after_first_update,
@@ -279,7 +311,7 @@ SETTING_CHECKS: list[Check] = [
     data_fits_model,
 ]
 
-FILE_CHECKS: list[Check] = [
+FILE_CHECKS: list[Callable[[RlConfig], str | None]] = [
     model_folder_is_complete,
     expert_parallel_divides_experts,
     data_file_has_rows,
@@ -288,31 +320,17 @@ FILE_CHECKS: list[Check] = [
 ]
 
 
-def max_prompt_tokens(config: RunConfig) -> int:
-    """Longest prompt that can occur."""
-    if isinstance(config.data, Gsm8kData):
-        return config.data.max_prompt_tokens
-    return NANO_MAX_PROMPT_TOKENS
+SFT_SETTING_CHECKS: list[Callable[[SftConfig], str | None]] = [
+    rows_hold_longest_sequence,
+    expert_parallel_divides_ranks,
+]
 
-
-def is_hub_name(path: str) -> bool:
-    """Whether path means a model on the Hugging Face hub: owner/name, with no such local folder.
-    Folders named in the documentation (models/..., runs/...) are never taken for owners."""
-    owner, slash, name = path.partition("/")
-    if not slash or not name or "/" in name or owner in ("", ".", "..", "~", "models", "runs"):
-        return False
-    return not Path(owner).exists()
-
-
-def model_facts(config: RunConfig) -> dict[str, int] | None:
-    """The whole numbers of the model's config.json; None when it is not on this disk (yet)."""
-    if not isinstance(config.model, FolderModel):
-        return None
-    file = Path(config.model.path).expanduser() / "config.json"
-    if not file.is_file():
-        return None
-    entries = json.loads(file.read_text())
-    return {key: value for key, value in entries.items() if isinstance(value, int)}
+SFT_FILE_CHECKS: list[Callable[[SftConfig], str | None]] = [
+    model_folder_is_complete,
+    expert_parallel_divides_experts,
+    chat_data_is_there,
+    run_dir_is_writable,
+]
 
 
 def _nearest_divisor(number: int, to: int) -> int:

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from configs.errors import UserError
-from configs.schema import RunConfig, Settings
+from configs.schema import RUN_KINDS, RlConfig, RunConfig, Settings, SftConfig
 
 CONFIG_DIR = Path(__file__).parent.resolve()
 
@@ -44,7 +44,14 @@ _ALLOWED = {
 def load_config(overrides: Sequence[str]) -> RunConfig:
     """Compose and validate. Every mistake is a UserError with one line per problem."""
     composed = _compose([_for_hydra(override) for override in overrides])
-    problems = [_unknown_key(path, composed) for path in _unknown_paths(composed)]
+    written = [override.partition("=")[0].lstrip("+") for override in overrides]
+    problems: list[str] = []
+    for path in list(_unknown_paths(composed, _run_class(composed))):
+        by_user = [key for key in written if key == path or key.startswith(f"{path}.")]
+        if by_user or not _belongs_to_another_kind(path):
+            problems += [_unknown_key(key, composed) for key in by_user or [path]]
+        else:
+            _remove(composed, path)
     if problems:
         raise UserError("\n".join(problems))
     return _validate(composed)
@@ -72,8 +79,8 @@ def group_options() -> dict[str, list[str]]:
 
 
 def setting_paths() -> dict[str, FieldInfo]:
-    """Dotted path -> field of every setting, those of all model and data kinds included."""
-    return {path: field for path, field in _walk(RunConfig) if not _groups_in(field)}
+    """Dotted path -> field of every setting, those of all kinds of runs, models and data."""
+    return {path: field for path, field in _all_fields() if not _groups_in(field)}
 
 
 def _for_hydra(override: str) -> str:
@@ -97,7 +104,7 @@ def _for_hydra(override: str) -> str:
             raise UserError(f"unknown option {key}={value}; choose one of: {choices}{hint}")
         return override.lstrip("+")
     field = setting_paths().get(key)
-    if key.split(".")[0] not in RunConfig.model_fields:
+    if key.split(".")[0] not in dict(_all_fields()):
         raise UserError(_unknown_key(key, {}))
     if field is not None and field.annotation is str and value[:1] not in ("'", '"'):
         value = "'" + value.replace("'", "\\'") + "'"
@@ -121,10 +128,33 @@ def _compose(overrides: list[str]) -> dict[str, Any]:
 def _validate(values: Mapping[str, Any]) -> RunConfig:
     try:
         # Strict: 2.5 is no int and "yes" is no bool. JSON, so that a list may become a tuple.
-        return RunConfig.model_validate_json(json.dumps(values), strict=True)
+        return _run_class(values).model_validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
         problems = [_describe(dict(problem)) for problem in error.errors()]
         raise UserError("\n".join(problems)) from error
+
+
+def _run_class(values: Mapping[str, Any]) -> type[RlConfig] | type[SftConfig]:
+    """The settings class that the recipe asks for."""
+    recipe = values.get("recipe")
+    kind = cast(dict[str, Any], recipe).get("kind") if isinstance(recipe, dict) else None
+    if kind not in RUN_KINDS:
+        kinds = ", ".join(repr(each) for each in RUN_KINDS)
+        raise UserError(f"recipe.kind={kind}: must be {kinds}; choose a recipe with recipe=NAME")
+    return RUN_KINDS[kind]
+
+
+def _belongs_to_another_kind(path: str) -> bool:
+    """A file may set what only some kinds of runs or data have, such as the samplers' part of
+    cluster=local_gpu; where it has no meaning it is dropped. What a user writes never is."""
+    return path in dict(_all_fields())
+
+
+def _remove(values: dict[str, Any], path: str) -> None:
+    *groups, last = path.split(".")
+    for group in groups:
+        values = values[group]
+    del values[last]
 
 
 def _describe(problem: dict[str, Any]) -> str:
@@ -135,7 +165,7 @@ def _describe(problem: dict[str, Any]) -> str:
         del parts[1]
     path = ".".join(parts)
     if problem["type"] == "missing":
-        meaning = dict(_walk(RunConfig))[path].description or ""
+        meaning = dict(_all_fields())[path].description or ""
         return f"{path} is not set: {meaning.split('. ')[0].rstrip('.')}. Add {path}=VALUE."
     if problem["type"] == "union_tag_invalid":
         return f"{path}.kind={problem['ctx']['tag']}: must be {problem['ctx']['expected_tags']}."
@@ -145,7 +175,7 @@ def _describe(problem: dict[str, Any]) -> str:
 
 
 def _unknown_paths(
-    values: Mapping[str, Any], group: type[Settings] = RunConfig, prefix: str = ""
+    values: Mapping[str, Any], group: type[Settings], prefix: str = ""
 ) -> Iterator[str]:
     """Dotted paths of composed values that the schema, for the chosen kinds, does not know."""
     for key, value in values.items():
@@ -161,10 +191,14 @@ def _unknown_paths(
 def _unknown_key(path: str, composed: Mapping[str, Any]) -> str:
     settings = list(setting_paths())
     group, dot, _ = path.partition(".")
-    if path in settings:
-        kind = composed[group]["kind"]
+    # A group without kinds of its own is what the kind of run makes it.
+    values = composed.get(group)
+    chooser = group if isinstance(values, dict) and "kind" in values else "recipe"
+    if path in settings or (composed and path in dict(_all_fields())):
+        kind = composed[chooser]["kind"]
         return (
-            f"{path} is no setting of {group}.kind={kind}: leave it out or choose another {group}."
+            f"{path} is no setting of {chooser}.kind={kind}: leave it out or choose another "
+            f"{chooser}."
         )
     hint = _did_you_mean(path, settings if dot else [*settings, *group_options()])
     below = [each for each in settings if each.startswith(f"{group}.")]
@@ -183,6 +217,12 @@ def _did_you_mean(word: str, candidates: Sequence[str]) -> str:
         last = difflib.get_close_matches(word.rsplit(".", 1)[-1], by_last_part, n=1, cutoff=0.7)
         matches = [by_last_part[part] for part in last]
     return f"; did you mean {matches[0]!r}?" if matches else ""
+
+
+def _all_fields() -> Iterator[tuple[str, FieldInfo]]:
+    """Dotted path and field of every group and setting of every kind of run."""
+    for run in RUN_KINDS.values():
+        yield from _walk(run)
 
 
 def _walk(group: type[Settings], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:

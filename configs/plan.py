@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from configs.checks import max_prompt_tokens
 from configs.devices import GIB
 from configs.errors import UserError
+from configs.facts import max_prompt_tokens
 from configs.plan_fit import Demand, demands, refusals
 from configs.plan_memory import BYTES, PHASES, ProcessMemory, process_memory
 from configs.plan_placement import NodePlan, placement
 from configs.plan_time import StepTime, concurrent_sequences, run_hours, step_time
 from configs.plan_work import Work, work_of
-from configs.schema import NanoData, NanoModel, RunConfig
+from configs.schema import NanoData, NanoModel, NanoSolutions, RlConfig, RunConfig, SftConfig
 from configs.shape import NANO_FACTS, Facts, ModelShape, read_facts, shape_from_facts
 
 
@@ -58,7 +58,7 @@ def make_plan(config: RunConfig, shape: ModelShape, *, host_gib: float, cores: i
     hours = run_hours(work, shape, used_cores)
     return Plan(
         shape=shape,
-        batch=batch_plan(config),
+        batch=_batch(config),
         processes=process_plan(config),
         memory=process_memory(work, shape),
         demands=tuple(demands(work, shape, own_gib)),
@@ -118,7 +118,7 @@ def _cautions(work: Work, shape: ModelShape) -> list[str]:
 def describe_plan(config: RunConfig) -> str:
     """The plan as comment lines under headings, for `launch run --dry-run`."""
     sections = {
-        "Batch": batch_plan(config),
+        "Batch": _batch(config),
         "Processes": process_plan(config),
         "Memory (estimate)": memory_plan(config),
     }
@@ -148,7 +148,35 @@ def memory_plan(config: RunConfig) -> dict[str, str]:
     return entries
 
 
-def batch_plan(config: RunConfig) -> dict[str, str]:
+def _batch(config: RunConfig) -> dict[str, str]:
+    return sft_batch_plan(config) if isinstance(config, SftConfig) else batch_plan(config)
+
+
+def sft_batch_plan(config: SftConfig) -> dict[str, str]:
+    """How sequences become updates."""
+    recipe, learner, data = config.recipe, config.learner, config.data
+    entries = {
+        "each update": f"{recipe.batch_size} sequences of at most {data.max_tokens:,} tokens, "
+        f"packed into rows of {learner.row_tokens:,} on {_count(learner.ranks, 'rank')}",
+        "whole run": f"{_count(recipe.epochs, 'epoch')}; what does not fill a batch is left out "
+        "of the epoch",
+        "learning rate": f"{learner.learning_rate:g} on a cosine to "
+        f"{learner.learning_rate * recipe.final_rate_share:g}, "
+        + (f"warm-up {learner.warmup_updates} updates" if learner.warmup_updates else "no warm-up"),
+        "loss": "mean over the assistant's tokens of the batch, end of turn included",
+        "evaluation": f"loss of {data.heldout_rows} held-out rows, "
+        + (f"every {recipe.eval_every} updates" if recipe.eval_every else "before and after"),
+    }
+    if isinstance(data, NanoSolutions):
+        updates = recipe.epochs * (data.train_problems // recipe.batch_size)
+        entries["whole run"] = (
+            f"{_count(recipe.epochs, 'epoch')} over {data.train_problems:,} problems = "
+            f"{_count(updates, 'update')}"
+        )
+    return entries
+
+
+def batch_plan(config: RlConfig) -> dict[str, str]:
     """How prompts become updates."""
     recipe, rollout, learner = config.recipe, config.rollout, config.learner
     completions = rollout.prompts_per_step * rollout.samples_per_prompt
@@ -172,7 +200,7 @@ def batch_plan(config: RunConfig) -> dict[str, str]:
     return entries
 
 
-def _reference_plan(config: RunConfig) -> str:
+def _reference_plan(config: RlConfig) -> str:
     every, mini_batches = config.algorithm.reference_refresh_updates, config.learner.mini_batches
     if config.algorithm.kl_coef == 0.0:
         return "none (algorithm.kl_coef=0)"
@@ -191,15 +219,18 @@ def _count(number: int, noun: str) -> str:
 
 def process_plan(config: RunConfig) -> dict[str, str]:
     """Which processes there are; learner and samplers take turns on the same devices."""
-    learner, rollout, cluster = config.learner, config.rollout, config.cluster
+    learner, cluster = config.learner, config.cluster
     threads = f"{cluster.threads} CPU threads" if cluster.threads else "all CPU cores"
     sharding = f"ZeRO {learner.zero_stage}, expert parallel {learner.expert_parallel}"
-    gpus = f", {rollout.tensor_parallel} GPU each" if cluster.device == "cuda" else ""
-    return {
-        "driver": "1",
-        "samplers": f"{rollout.samplers} (vLLM, {rollout.dtype}{gpus})",
-        "learner ranks": f"{learner.ranks} (DeepSpeed, {sharding}, {learner.dtype})",
-        "reward actors": f"{config.reward.workers}",
+    entries = {"driver": "1"}
+    if isinstance(config, RlConfig):
+        rollout = config.rollout
+        gpus = f", {rollout.tensor_parallel} GPU each" if cluster.device == "cuda" else ""
+        entries["samplers"] = f"{rollout.samplers} (vLLM, {rollout.dtype}{gpus})"
+    entries["learner ranks"] = f"{learner.ranks} (DeepSpeed, {sharding}, {learner.dtype})"
+    if isinstance(config, RlConfig):
+        entries["reward actors"] = f"{config.reward.workers}"
+    return entries | {
         "threads": f"{threads}, shared by the processes of the phase that is running",
         "device": cluster.device,
     }

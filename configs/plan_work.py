@@ -6,8 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from configs.checks import max_prompt_tokens
-from configs.schema import ClusterSettings, LearnerSettings, RolloutSettings, RunConfig
+from configs.facts import max_prompt_tokens
+from configs.schema import (
+    ClusterSettings,
+    LearnerSettings,
+    NanoSolutions,
+    RlConfig,
+    RolloutSettings,
+    RunConfig,
+    SftConfig,
+)
 
 MEAN_COMPLETION_SHARE = 0.25
 """Mean length of a completion over the whole run as a share of its cap; assumption. R1-Zero's grew
@@ -67,7 +75,37 @@ class Work:
 
 
 def work_of(config: RunConfig) -> Work:
-    """The work of a run of reinforcement learning."""
+    """The work of a run of any kind."""
+    return _sft_work(config) if isinstance(config, SftConfig) else _rl_work(config)
+
+
+def _sft_work(config: SftConfig) -> Work:
+    """A step is one update. How many there are is known when this program makes the data; else
+    the hours are those of one step."""
+    recipe, data = config.recipe, config.data
+    steps = 1
+    if isinstance(data, NanoSolutions):
+        steps = recipe.epochs * (data.train_problems // recipe.batch_size)
+    return Work(
+        learner=config.learner,
+        cluster=config.cluster,
+        rollout=None,
+        model_kind=config.model.kind,
+        reward_workers=0,
+        steps=steps,
+        updates_per_step=1,
+        sequences_per_step=recipe.batch_size,
+        longest_prompt=0,
+        longest_completion=data.max_tokens,
+        reference=False,
+        offload=False,
+        evaluations=0,
+        evaluation_sequences=0,
+        forward_passes=0,
+    )
+
+
+def _rl_work(config: RlConfig) -> Work:
     recipe, rollout, learner = config.recipe, config.rollout, config.learner
     updates = recipe.steps * learner.mini_batches
     caps = [cap for at, cap in rollout.max_tokens_schedule.items() if at <= updates]

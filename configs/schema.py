@@ -24,11 +24,11 @@ class Settings(BaseModel):
     )
 
 
-class RecipeSettings(Settings):
-    """What is trained and for how long."""
+class RlRecipe(Settings):
+    """Reinforcement learning: what is trained and for how long."""
 
-    kind: Literal["r1_zero"] = "r1_zero"
-    """R1-Zero: reinforcement learning on a base model, with rule-based rewards only."""
+    kind: Literal["rl"] = "rl"
+    """Sample, score, update."""
     steps: Positive = 650
     """Rollouts in the run. The paper's 10,400 updates are 650 rollouts of 16 updates."""
     checkpoint_every: Positive = 25
@@ -41,6 +41,28 @@ class RecipeSettings(Settings):
     """Held-out problems per evaluation."""
     eval_samples: Positive = 16
     """Completions per held-out problem; pass@1 is their mean accuracy."""
+
+
+class SftRecipe(Settings):
+    """Supervised fine-tuning. The defaults are those of R1's two rounds (arXiv 2501.12948v2,
+    B.4.2); here a step is one update."""
+
+    kind: Literal["sft"] = "sft"
+    """Imitate the assistant's turns of a data set."""
+    epochs: Positive = 2
+    """Passes over the data. The paper: 2 to 3, and 2 for the 800k samples (its first version)."""
+    batch_size: Positive = 128
+    """Sequences per update. What does not fill a batch is left out of the epoch, other sequences
+    each time."""
+    final_rate_share: Fraction = 0.1
+    """Share of learner.learning_rate at which the cosine ends. The paper: 5e-5 to 5e-6, and a
+    tenth for the distilled students."""
+    checkpoint_every: Positive = 200
+    """Updates between checkpoints; the last update is always saved."""
+    keep_checkpoints: Annotated[int, Field(ge=2)] = 2
+    """Newest complete checkpoints to keep. Two, so that a torn one has a predecessor."""
+    eval_every: NonNegative = 0
+    """Updates between held-out losses; 0: only before and after training."""
 
 
 class NanoModel(Settings):
@@ -94,6 +116,40 @@ class Gsm8kData(Settings):
     """r1_zero: the paper's plain-text prompt (Table 1); chat: the tokenizer's chat template."""
     max_prompt_tokens: Positive = 512
     """Longer prompts are left out, counted and reported."""
+
+
+class ChatData(Settings):
+    """Conversations, one per row: messages (a list of role and content; system, user, assistant),
+    put into the chat template of the model; or prompt and completion, taken as plain text."""
+
+    kind: Literal["chat"] = "chat"
+    """Conversations to imitate."""
+    path: str
+    """A .jsonl or .parquet file, or the name of a data set on the Hugging Face hub."""
+    subset: str = ""
+    """Of a data set on the hub: its configuration, where it has several."""
+    split: str = "train"
+    """Of a data set on the hub: the split to train on."""
+    heldout_rows: NonNegative = 128
+    """Rows set aside for the held-out loss, chosen by a hash of the first question; rows with the
+    same question stay together. 0: no held-out loss."""
+    max_tokens: Positive = 32768
+    """Longer conversations are left out, counted and listed; the paper's context length."""
+
+
+class NanoSolutions(Settings):
+    """Problems of the nano world, each with a worked, right and well-formed solution."""
+
+    kind: Literal["nano_solutions"] = "nano_solutions"
+    """Solutions made by this program."""
+    seed: NonNegative = 0
+    """Seed of the problems; the same split as that of data=nano."""
+    train_problems: Positive = 4096
+    """Problems to train on."""
+    heldout_rows: Positive = 128
+    """Problems for the held-out loss; they never occur in any training split."""
+    max_tokens: Positive = 128
+    """Above every solution of the nano world."""
 
 
 class RewardSettings(Settings):
@@ -180,7 +236,7 @@ class RolloutSettings(Settings):
 
 
 class LearnerSettings(Settings):
-    """The optimiser and how the learner is spread over processes."""
+    """The optimiser and how the learner is spread over processes, whatever is trained."""
 
     learning_rate: Annotated[float, Field(gt=0.0)] = 3e-6
     """Of AdamW, after the warm-up."""
@@ -192,8 +248,6 @@ class LearnerSettings(Settings):
     """Decay rates of AdamW's first and second moment."""
     gradient_clip: Annotated[float, Field(ge=0.0)] = 1.0
     """Largest global gradient norm; 0: no clipping."""
-    mini_batches: Positive = 16
-    """Updates per rollout: the step's samples are split at random into this many."""
     row_tokens: Positive = 33280
     """Samples are packed best-fit into rows of at most this many tokens; at least the longest
     prompt and completion together (the default: 512 + 32768)."""
@@ -213,8 +267,27 @@ class LearnerSettings(Settings):
     """Tokens per chunk of the vocabulary projection: [tokens, vocab] never exists beyond it."""
     router_bias_rate: Annotated[float, Field(ge=0.0)] = 0.0
     """Step of the router's load-balancing bias per update (DeepSeek-V3: 0.001); 0: frozen."""
+
+
+class RlLearner(LearnerSettings):
+    """What reinforcement learning adds."""
+
+    mini_batches: Positive = 16
+    """Updates per rollout: the step's samples are split at random into this many."""
     offload: bool = False
     """Move weights and optimiser state to host memory while the samplers generate (GPUs)."""
+
+
+class SftLearner(LearnerSettings):
+    """What is different in supervised fine-tuning."""
+
+    learning_rate: Annotated[float, Field(gt=0.0)] = 5e-5
+    """Of AdamW, at its highest: after the warm-up, at the beginning of the cosine."""
+    warmup_updates: NonNegative = 0
+    """Updates over which the learning rate rises linearly, before the cosine."""
+    row_tokens: Positive = 32768
+    """Sequences are packed best-fit into rows of at most this many tokens; at least
+    data.max_tokens."""
 
 
 class ClusterSettings(Settings):
@@ -258,21 +331,45 @@ class TrackingSettings(Settings):
     """Groups written to rollouts/ each step for reading."""
 
 
-class RunConfig(Settings):
-    """One run, whole."""
+Model = Annotated[NanoModel | FolderModel, Field(discriminator="kind")]
 
+
+class _Run(Settings):
     run_dir: str
     """Everything the run writes. The same command on the same folder continues it."""
     seed: NonNegative = 0
     """Every random number of the run follows from it."""
     deterministic: bool = True
     """Same bits on every run and after every restart, at some cost in speed."""
-    recipe: RecipeSettings
-    model: Annotated[NanoModel | FolderModel, Field(discriminator="kind")]
+
+
+class RlConfig(_Run):
+    """One run of reinforcement learning, whole."""
+
+    recipe: RlRecipe
+    model: Model
     data: Annotated[NanoData | Gsm8kData, Field(discriminator="kind")]
     reward: RewardSettings
     algorithm: AlgorithmSettings
     rollout: RolloutSettings
-    learner: LearnerSettings
+    learner: RlLearner
     cluster: ClusterSettings
     tracking: TrackingSettings
+
+
+class SftConfig(_Run):
+    """One run of supervised fine-tuning, whole."""
+
+    recipe: SftRecipe
+    model: Model
+    data: Annotated[ChatData | NanoSolutions, Field(discriminator="kind")]
+    learner: SftLearner
+    cluster: ClusterSettings
+    tracking: TrackingSettings
+
+
+RunConfig = RlConfig | SftConfig
+"""A run of any kind."""
+
+RUN_KINDS: dict[str, type[RlConfig] | type[SftConfig]] = {"rl": RlConfig, "sft": SftConfig}
+"""recipe.kind -> the settings of such a run."""

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import ray
 
-from configs.schema import RunConfig
+from configs.schema import RlConfig, RunConfig
 from launch.cluster import free_port
 from rl.protocols import Policy
 from rl.records import Completion, GenerationRequest, Prompt, Row, SamplingSettings, Score
@@ -46,9 +46,7 @@ class _Worker:
 class SamplerActor(_Worker):
     """One vLLM engine."""
 
-    def start(
-        self, model_path: str, config: RunConfig, *, max_model_len: int, threads: int
-    ) -> None:
+    def start(self, model_path: str, config: RlConfig, *, max_model_len: int, threads: int) -> None:
         from rollout.vllm_sampler import VllmSampler
 
         self._sampler = VllmSampler(
@@ -123,14 +121,17 @@ class LearnerActor(_Worker):
 
         self._rank = rank
         self._num_ranks = config.learner.ranks
+        algorithm, temperature = None, 1.0
+        if isinstance(config, RlConfig):
+            algorithm, temperature = config.algorithm, config.rollout.temperature
         self._learner = DeepSpeedLearner(
             Path(model_path),
             config.learner,
-            config.algorithm,
+            algorithm,
             rank=rank,
             address=address,
             max_tokens=max_tokens,
-            temperature=config.rollout.temperature,
+            temperature=temperature,
             device=config.cluster.device,
             threads=threads,
             deterministic=config.deterministic,
@@ -203,7 +204,7 @@ class LearnerActor(_Worker):
 class RewardActor(_Worker):
     """One process that scores completions."""
 
-    def __init__(self, log_file: str, config: RunConfig) -> None:
+    def __init__(self, log_file: str, config: RlConfig) -> None:
         super().__init__(log_file)
         self._settings = config.reward
 

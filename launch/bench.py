@@ -24,7 +24,7 @@ from rich.table import Table
 
 from configs.compose import load_config, to_yaml
 from configs.errors import UserError
-from configs.schema import FolderModel, RunConfig
+from configs.schema import FolderModel, RlConfig
 from launch.bench_parts import STEPS, Alone, in_own_processes, learner_alone, samplers_alone
 from launch.trackers import read_metrics
 
@@ -61,7 +61,7 @@ def bench(models: Sequence[str], *, data_path: Path | None, with_trl: bool) -> i
     return 0
 
 
-def _config(name: str, run_dir: Path, data_path: Path | None) -> RunConfig:
+def _config(name: str, run_dir: Path, data_path: Path | None) -> RlConfig:
     words = [
         "recipe=r1_zero",
         f"model={name}",
@@ -76,6 +76,7 @@ def _config(name: str, run_dir: Path, data_path: Path | None) -> RunConfig:
     if data_path is not None and name != "nano_v3":
         words += ["data=gsm8k", f"data.path={data_path}"]
     config = load_config(words)
+    assert isinstance(config, RlConfig)
     if isinstance(config.model, FolderModel) and not Path(config.model.path).is_dir():
         raise UserError(
             f"{config.model.path}: no such model folder; run `launch prepare {name}` first"
@@ -83,7 +84,7 @@ def _config(name: str, run_dir: Path, data_path: Path | None) -> RunConfig:
     return config
 
 
-def _whole(config: RunConfig) -> Whole:
+def _whole(config: RlConfig) -> Whole:
     run_dir = Path(config.run_dir)
     settings = run_dir.with_suffix(".yaml")
     settings.write_text(to_yaml(config))
@@ -104,7 +105,7 @@ def _whole(config: RunConfig) -> Whole:
     return Whole(read_metrics(run_dir / "metrics.jsonl")[1:], largest)
 
 
-def _trl(config: RunConfig) -> str:
+def _trl(config: RlConfig) -> str:
     """The same rollout and update by launch/bench_trl.py."""
     command = [sys.executable, "-m", "launch.bench_trl"]
     settings = Path(config.run_dir).with_suffix(".yaml")
@@ -133,7 +134,7 @@ def _memory_together_gib(processes: Path) -> float:
 
 def _table(
     name: str,
-    config: RunConfig,
+    config: RlConfig,
     whole: Whole,
     sampler: Alone,
     learner: Alone,

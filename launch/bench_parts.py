@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from configs.schema import RunConfig
+from configs.schema import RlConfig
 from launch.cluster import free_port
 from launch.workers import threads_per_process, worker_environment
 
@@ -32,7 +32,7 @@ class Alone:
 
 
 def in_own_processes(
-    part: Callable[..., None], config: RunConfig, role: str, processes: int
+    part: Callable[..., None], config: RlConfig, role: str, processes: int
 ) -> Alone:
     """Run part(config, index, address, sender) in processes set up like the actors of that role."""
     context = multiprocessing.get_context("spawn")
@@ -56,7 +56,7 @@ def in_own_processes(
     return Alone(statistics.median(slowest), max(result[1] for result in results))
 
 
-def samplers_alone(config: RunConfig, index: int, _address: str, sender: Any) -> None:
+def samplers_alone(config: RlConfig, index: int, _address: str, sender: Any) -> None:
     """Sampler number index of a run, on its own."""
     from launch.rollouts import requests_for
     from launch.training import base_model, longest_sequence
@@ -93,7 +93,7 @@ def samplers_alone(config: RunConfig, index: int, _address: str, sender: Any) ->
     sender.send((seconds[1:], _peak_memory_gib()))
 
 
-def learner_alone(config: RunConfig, rank: int, address: str, sender: Any) -> None:
+def learner_alone(config: RlConfig, rank: int, address: str, sender: Any) -> None:
     """Rank number rank of a run's learner, with the other ranks but without samplers."""
     from launch.training import base_model
     from model.learner import DeepSpeedLearner

@@ -18,16 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from configs.compose import from_yaml
-from configs.schema import RunConfig
+from configs.schema import RlConfig
 
 
 def main(settings: Path, steps: int) -> None:
     config = from_yaml(settings.read_text())
+    assert isinstance(config, RlConfig)
     seconds, tokens = run(config, steps)
     print(json.dumps({"seconds": statistics.median(seconds), "tokens": statistics.median(tokens)}))
 
 
-def run(config: RunConfig, steps: int) -> tuple[list[float], list[int]]:
+def run(config: RlConfig, steps: int) -> tuple[list[float], list[int]]:
     """Seconds and sampled tokens of each step but the first, which warms up."""
     from datasets import Dataset
     from transformers import TrainerCallback

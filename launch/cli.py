@@ -14,6 +14,8 @@ _RUN_EXAMPLES = """examples:
   launch run r1_zero recipe.steps=80 seed=1        other values
   launch run r1_zero algorithm=dr_grpo --dry-run   only show settings, processes and memory
   launch run r1_zero model=smollm2_135m data=gsm8k data.path=gsm8k_train.jsonl
+  launch run sft data=nano_solutions               fine-tuning, here on worked solutions
+  launch run sft model=folder model.path=FOLDER data.path=conversations.jsonl
 
 The same command on the same run folder continues where it stopped. All settings, with their
 meaning, are in configs/schema.py; groups and their options are the folders of configs/."""

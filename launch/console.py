@@ -15,12 +15,13 @@ from rich.text import Text
 
 SPARK = "▁▂▃▄▅▆▇█"
 PHASES = ("gen", "old_log_prob", "ref", "update_actor", "sync", "checkpoint")
-CURVES = {
+RL_CURVES = {
     "reward": "critic/score/mean",
     "accuracy": "reward/accuracy/mean",
     "format": "reward/format/mean",
     "length": "response_length/mean",
 }
+SFT_CURVES = {"loss": "actor/loss", "held-out loss": "heldout/loss"}
 
 
 def sparkline(values: Sequence[float], width: int = 40) -> str:
@@ -51,11 +52,20 @@ def phase_times(metrics: Mapping[str, float]) -> str:
 class RunConsole:
     """Use as a context manager around a run."""
 
-    def __init__(self, title: str, total_steps: int, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        title: str,
+        total_steps: int,
+        console: Console | None = None,
+        *,
+        curves: Mapping[str, str] = RL_CURVES,
+    ) -> None:
+        """total_steps: 0 when it is not known yet. curves: name -> metric to show."""
+        self.total_steps = total_steps
         self._console = console or Console()
         self._title = title
-        self._total = total_steps
-        self._history: dict[str, list[float]] = {name: [] for name in CURVES}
+        self._curves = curves
+        self._history: dict[str, list[float]] = {name: [] for name in curves}
         self._last: Mapping[str, float] = {}
         self._step = 0
         self._seconds_per_step: list[float] = []
@@ -105,7 +115,7 @@ class RunConsole:
         self._seconds_per_step.append(now - self._last_time)
         self._last_time, self._step, self._last = now, step, metrics
         self._doing = "training"
-        for name, key in CURVES.items():
+        for name, key in self._curves.items():
             if key in metrics:
                 self._history[name].append(metrics[key])
         if self._live:
@@ -117,27 +127,27 @@ class RunConsole:
         recent = self._seconds_per_step[-8:]
         if not recent:
             return "-"
-        return clock(sum(recent) / len(recent) * (self._total - self._step))
+        return clock(sum(recent) / len(recent) * (self.total_steps - self._step))
 
     def _line(self) -> str:
         m = self._last
         # A step without any verdict has no reward to show.
-        values = "  ".join(f"{name} {m[key]:.3f}" for name, key in CURVES.items() if key in m)
+        values = "  ".join(f"{name} {m[key]:.3f}" for name, key in self._curves.items() if key in m)
         return (
-            f"step {self._step:>4}/{self._total}  {values}  {m['perf/throughput']:,.0f} tok/s  "
-            f"{phase_times(m)}  eta {self._eta()}"
+            f"step {self._step:>4}/{self.total_steps}  {values}  "
+            f"{m['perf/throughput']:,.0f} tok/s  {phase_times(m)}  eta {self._eta()}"
         )
 
     def _screen(self) -> Panel:
         bar = Table.grid(padding=(0, 2))
         bar.add_row(
-            f"step {self._step}/{self._total}",
-            ProgressBar(total=self._total, completed=self._step, width=40),
+            f"step {self._step}/{self.total_steps}",
+            ProgressBar(total=self.total_steps, completed=self._step, width=40),
             f"eta {self._eta()}",
             Text(self._doing, style="dim"),
         )
         curves = Table.grid(padding=(0, 2))
-        for name, key in CURVES.items():
+        for name, key in self._curves.items():
             value = f"{self._last[key]:.3f}" if key in self._last else "-"
             curves.add_row(name, value, Text(sparkline(self._history[name]), style="cyan"))
         parts: list[RenderableType] = [bar, Text(), curves]

@@ -1,21 +1,17 @@
-"""What happens around the steps: metrics, samples, checkpoints, evaluations, the final model."""
+"""What happens around the steps of reinforcement learning: samples, evaluations, the journal."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
 from collections.abc import Sequence
-from pathlib import Path
 
-from configs.schema import RunConfig
+from configs.schema import RlConfig
 from launch.checkpoints import Checkpoints
 from launch.console import RunConsole
 from launch.publisher import RayPublisher
+from launch.record import RunRecord
 from launch.rollouts import RayRollouts
 from launch.run_folder import RunFolder, write_atomically
-from launch.trackers import make_trackers
-from launch.workers import Workers
 from recipes.evaluation import evaluate, group_json, to_json
 from rl.loop import sampling_settings
 from rl.protocols import LoopState, StepResult
@@ -28,12 +24,11 @@ class RunObserver:
 
     def __init__(
         self,
-        config: RunConfig,
+        config: RlConfig,
         folder: RunFolder,
         console: RunConsole,
-        state: LoopState,
+        record: RunRecord,
         *,
-        workers: Workers,
         rollouts: RayRollouts,
         publisher: RayPublisher,
         checkpoints: Checkpoints,
@@ -43,32 +38,18 @@ class RunObserver:
         self._config = config
         self._folder = folder
         self._console = console
-        self._workers = workers
+        self._record = record
         self._rollouts = rollouts
         self._publisher = publisher
         self._checkpoints = checkpoints
         self._journal = journal
         self._heldout = heldout
-        self._trackers = make_trackers(config, folder.path, state.step)
 
     def step_finished(self, result: StepResult) -> None:
-        """Metrics go out before the checkpoint: a restart keeps the lines up to its checkpoint."""
         recipe, state = self._config.recipe, result.state
-        metrics = {**result.metrics, **self._workers.peak_memory()}
-        for tracker in self._trackers:
-            tracker.log(state.step, metrics)
         self._write_samples(state, result.groups)
-        self._console.step(state.step, metrics)
-        self._folder.write_status(
-            phase="training",
-            step=state.step,
-            steps=recipe.steps,
-            version=state.version,
-            metrics=metrics,
-        )
-        if state.step % recipe.checkpoint_every == 0 or state.step == recipe.steps:
-            self._console.doing(f"writing the checkpoint of step {state.step}")
-            self._checkpoints.save(state, self._workers.learner.save)
+        self._record.step(state, result.metrics)
+        if self._record.checkpoint(state):
             self._journal.discard_before(self._checkpoints.oldest_step())
         if recipe.eval_every and state.step % recipe.eval_every == 0 < recipe.steps - state.step:
             self.evaluate(state)
@@ -89,31 +70,12 @@ class RunObserver:
         write_atomically(path, to_json(evaluate(groups, state.version), groups))
 
     def finish(self, state: LoopState) -> None:
-        """The last evaluation and the model as a Hugging Face folder, with its hash."""
+        """The last evaluation and the final model."""
         self.evaluate(state)
-        final = self._folder.path / "final"
-        shutil.rmtree(final, ignore_errors=True)
-        self._workers.learner.save_model(final)
-        self._folder.write_status(
-            phase="finished",
-            step=state.step,
-            steps=self._config.recipe.steps,
-            version=state.version,
-            weights_sha256=weights_sha256(final),
-        )
-        for tracker in self._trackers:
-            tracker.close()
+        self._record.finish(state)
 
     def _write_samples(self, state: LoopState, groups: Sequence[Group]) -> None:
         shown = groups[: self._config.tracking.samples_per_step]
         lines = [json.dumps(group_json(group), ensure_ascii=False) + "\n" for group in shown]
         path = self._folder.path / "rollouts" / f"step-{state.step:06d}.jsonl"
         write_atomically(path, "".join(lines))
-
-
-def weights_sha256(folder: Path) -> str:
-    """One hash over all weight files of a model folder, in order of their names."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from launch.sft_report import data_summary, heldout_losses
 from recipes.evaluation import Evaluation, from_json
 
 SAMPLES = 3
@@ -28,6 +30,23 @@ def print_outcome(run_folder: Path, report: Path, console: Console | None = None
         console.print(Text(f"\n{old['prompt']}", style="bold"), Text(f"  answer {old['answer']}"))
         console.print(_sample("before", old["completions"][0]))
         console.print(_sample("after", new["completions"][0]))
+    console.print(f"\nmodel   {run_folder / 'final'}", highlight=False, soft_wrap=True)
+    console.print(f"report  {report}", highlight=False, soft_wrap=True)
+
+
+def print_sft_outcome(run_folder: Path, report: Path, console: Console | None = None) -> None:
+    """The held-out loss before and after, and what the data was."""
+    console = console or Console()
+    losses = heldout_losses(run_folder)
+    if losses:
+        table = Table(title=f"{losses[0]['sequences']:.0f} held-out sequences")
+        for name in ("updates", "loss", "perplexity"):
+            table.add_column(name, justify="right")
+        for line in losses:
+            loss = line["heldout/loss"]
+            table.add_row(f"{line['step']:.0f}", f"{loss:.4f}", f"{math.exp(loss):.3f}")
+        console.print(table)
+    console.print(data_summary(run_folder), highlight=False, soft_wrap=True)
     console.print(f"\nmodel   {run_folder / 'final'}", highlight=False, soft_wrap=True)
     console.print(f"report  {report}", highlight=False, soft_wrap=True)
 

@@ -13,6 +13,7 @@ import yaml
 from configs.errors import UserError
 from launch.charts import Chart, bar_chart, line_chart
 from launch.run_folder import write_atomically
+from launch.sft_report import sft_sections
 from launch.trackers import read_metrics
 from recipes.evaluation import Evaluation, from_json
 
@@ -89,18 +90,12 @@ def write_report(run_folder: Path) -> Path:
         raise UserError(f"{run_folder}: not a run folder (no config.yaml); name a folder of runs/")
     settings = yaml.safe_load((run_folder / "config.yaml").read_text())
     metrics = read_metrics(run_folder / "metrics.jsonl")
-    evaluations = [from_json(p.read_text()) for p in sorted((run_folder / "eval").glob("*.json"))]
     attempts = json.loads((run_folder / "run.json").read_text())
+    of_its_kind = sft_sections if settings["recipe"]["kind"] == "sft" else _rl_sections
     parts = [
         f"<h1>R1 Foundry: {html.escape(run_folder.name)}</h1>",
         f'<p class="lead">{_lead(settings, metrics, attempts)}</p>',
-        _outcome_table([summary for summary, _ in evaluations]),
-        "<h2>Longer working pays</h2>",
-        _length_section(evaluations, metrics),
-        "<h2>Training</h2>",
-        f'<div class="grid">{"".join(line_chart(chart, metrics) for chart in CHARTS)}</div>',
-        "<h2>The same problems before and after</h2>",
-        _samples(evaluations),
+        *of_its_kind(run_folder, metrics),
         "<details><summary>Settings</summary><pre>",
         html.escape(yaml.safe_dump(settings, sort_keys=False)),
         "</pre></details><details><summary>Versions</summary><pre>",
@@ -118,15 +113,29 @@ def write_report(run_folder: Path) -> Path:
     return path
 
 
+def _rl_sections(run_folder: Path, metrics: Sequence[Mapping[str, float]]) -> list[str]:
+    evaluations = [from_json(p.read_text()) for p in sorted((run_folder / "eval").glob("*.json"))]
+    return [
+        _outcome_table([summary for summary, _ in evaluations]),
+        "<h2>Longer working pays</h2>",
+        _length_section(evaluations, metrics),
+        "<h2>Training</h2>",
+        f'<div class="grid">{"".join(line_chart(chart, metrics) for chart in CHARTS)}</div>',
+        "<h2>The same problems before and after</h2>",
+        _samples(evaluations),
+    ]
+
+
 def _lead(
     settings: Mapping[str, Any], metrics: Sequence[Mapping[str, float]], attempts: Sequence[Any]
 ) -> str:
+    recipe = settings["recipe"]
     seconds = sum(line["timing_s/step"] for line in metrics)
     tokens = sum(line["perf/total_num_tokens"] for line in metrics)
+    of = "" if recipe["kind"] == "sft" else f" of {recipe['steps']}"
     return (
-        f"{settings['recipe']['kind']}, {len(metrics)} of {settings['recipe']['steps']} steps, "
-        f"{tokens:,.0f} tokens, {seconds / 60:.1f} minutes of steps, seed "
-        f"{settings['seed']}, attempt {len(attempts)}"
+        f"{recipe['kind']}, {len(metrics)}{of} steps, {tokens:,.0f} tokens, "
+        f"{seconds / 60:.1f} minutes of steps, seed {settings['seed']}, attempt {len(attempts)}"
     )
 
 

@@ -99,6 +99,7 @@ class RayRollouts:
     ) -> tuple[list[list[Completion]], list[list[Score]]]:
         """Send each batch of completions to a reward actor the moment it exists."""
         batch_refs: list[Any] = []
+        senders: list[str] = []
         score_refs: list[Any] = []
         running: list[Any] = list(streams)
         while running:
@@ -115,15 +116,11 @@ class RayRollouts:
                 continue
             scorer = self._scorers[len(batch_refs) % len(self._scorers)]
             batch_refs.append(batch_ref)
+            senders.append(streams[stream])
             score_refs.append(scorer.score.remote(batch_ref, prompts_ref))
         names = [f"reward actor {i % len(self._scorers)}" for i in range(len(score_refs))]
         timeout_s = self._plan.timeout_s
-        batches = wait_all(
-            batch_refs,
-            what="generation",
-            names=["sampler"] * len(batch_refs),
-            timeout_s=timeout_s,
-        )
+        batches = wait_all(batch_refs, what="generation", names=senders, timeout_s=timeout_s)
         scores = wait_all(score_refs, what="rewards", names=names, timeout_s=timeout_s)
         return batches, scores
 

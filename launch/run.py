@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from configs.schema import RunConfig
+from configs.schema import RunConfig, SftConfig
 from launch.cluster import WorkerLost, protect_ray
-from launch.console import RunConsole
-from launch.outcome import print_outcome
+from launch.console import RL_CURVES, SFT_CURVES, RunConsole
+from launch.outcome import print_outcome, print_sft_outcome
 from launch.report import write_report
 from launch.run_folder import RunFolder, full_disk_is_a_user_error
 from rollout.canary import CanaryError
@@ -19,20 +19,14 @@ EXIT_DONE, EXIT_CANARY, EXIT_WORKER_LOST = 0, 3, 86
 def run(config: RunConfig) -> int:
     """Train, or continue; returns the exit code."""
     folder = RunFolder(config)
-    if folder.finished_steps() < config.recipe.steps:
+    if not _is_finished(folder, config):
         folder.begin_attempt()
         _log_to(folder.log_dir / "driver.log")
         protect_ray(folder.path)
-        # Imports Ray, which must find its token.
-        from launch.training import train_in
-
         title = f"R1 Foundry · {folder.path.name} · attempt {folder.attempt}"
         try:
-            with (
-                full_disk_is_a_user_error(folder.path, "the run"),
-                RunConsole(title, config.recipe.steps) as console,
-            ):
-                train_in(folder, config, console)
+            with full_disk_is_a_user_error(folder.path, "the run"):
+                _train(folder, config, title)
         except WorkerLost as lost:
             folder.write_status(phase="lost a worker", message=str(lost))
             print(f"{lost}; logs in {folder.log_dir}; run the same command again to continue")
@@ -41,8 +35,29 @@ def run(config: RunConfig) -> int:
             folder.write_status(phase="stopped by the canary", message=str(error))
             print(f"{error} Nothing was trained on completions of these weights.")
             return EXIT_CANARY
-    print_outcome(folder.path, write_report(folder.path))
+    show = print_sft_outcome if isinstance(config, SftConfig) else print_outcome
+    show(folder.path, write_report(folder.path))
     return EXIT_DONE
+
+
+def _is_finished(folder: RunFolder, config: RunConfig) -> bool:
+    """Reinforcement learning can be made longer; the end of fine-tuning is that of its cosine."""
+    steps = 1 if isinstance(config, SftConfig) else config.recipe.steps
+    return folder.finished_steps() >= steps
+
+
+def _train(folder: RunFolder, config: RunConfig, title: str) -> None:
+    """What is imported here imports Ray, which must find its token."""
+    if isinstance(config, SftConfig):
+        from launch.fine_tuning import fine_tune_in
+
+        with RunConsole(title, 0, curves=SFT_CURVES) as console:
+            fine_tune_in(folder, config, console)
+    else:
+        from launch.training import train_in
+
+        with RunConsole(title, config.recipe.steps, curves=RL_CURVES) as console:
+            train_in(folder, config, console)
 
 
 def _log_to(path: Path) -> None:

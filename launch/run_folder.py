@@ -2,12 +2,13 @@
 
 config.yaml    the resolved settings; the same folder refuses other ones
 run.json       versions and git revision of each attempt
-journal/       finished rollouts
+journal/       finished rollouts (reinforcement learning)
+data.json      sizes and hash of the sequences (fine-tuning); rejected.jsonl: the rows left out
 checkpoints/   step-000010/ ...; only complete ones carry a manifest.json
 metrics.jsonl  one line per step
 status.json    where the run stands, replaced atomically
 eval/          evaluations with every completion
-rollouts/      some groups of each step, for reading
+rollouts/      some groups of each step, for reading (reinforcement learning)
 logs/          attempt-1/driver.log, sampler-0.log ...; `latest` points to the newest
 final/         the trained model as a Hugging Face folder
 report.html
@@ -30,7 +31,7 @@ from typing import Any
 import yaml
 
 from configs.errors import UserError
-from configs.schema import RunConfig
+from configs.schema import RlConfig, RunConfig
 
 FREE_TO_CHANGE = (
     "recipe.steps",
@@ -83,7 +84,8 @@ class RunFolder:
         self.path = Path(config.run_dir).expanduser().resolve()
         self.path.mkdir(parents=True, exist_ok=True)
         self._check_config(config)
-        for name in ("journal", "checkpoints", "eval", "rollouts", "logs"):
+        sampling = ("journal", "rollouts") if isinstance(config, RlConfig) else ()
+        for name in ("checkpoints", "eval", "logs", *sampling):
             (self.path / name).mkdir(exist_ok=True)
         self.attempt = len(list((self.path / "logs").glob("attempt-*")))
 
@@ -113,7 +115,7 @@ class RunFolder:
     def _check_config(self, config: RunConfig) -> None:
         path = self.path / "config.yaml"
         resolved = config.model_dump(mode="json")
-        if path.exists():
+        if path.exists() and self._has_results():
             old, new = flatten(yaml.safe_load(path.read_text())), flatten(resolved)
             changed = [
                 f"{key}: {old.get(key)!r} there, {new.get(key)!r} now"
@@ -126,6 +128,14 @@ class RunFolder:
                     "give this run its own run_dir, or go back to the old settings"
                 )
         write_atomically(path, yaml.safe_dump(resolved, sort_keys=False))
+
+    def _has_results(self) -> bool:
+        """Whether something was computed with the settings of the folder; until then, a mistake in
+        them can be put right."""
+        parts = [self.path / name for name in ("journal", "checkpoints", "eval")]
+        return (self.path / "metrics.jsonl").exists() or any(
+            part.is_dir() and any(part.iterdir()) for part in parts
+        )
 
     def write_status(self, **entries: Any) -> None:
         """Replace status.json."""

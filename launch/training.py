@@ -1,15 +1,16 @@
-"""A training run put together: model, data, workers, the loop, and what watches it."""
+"""A run of reinforcement learning put together: model, data, workers, the loop, its watchers."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from configs.schema import NanoModel, RunConfig
+from configs.schema import NanoModel, RlConfig, RunConfig
 from launch.checkpoints import Checkpoints
 from launch.console import RunConsole
 from launch.learner_group import LearnerGroup
 from launch.observer import RunObserver
 from launch.publisher import RayPublisher
+from launch.record import RunRecord
 from launch.rollouts import GenerationPlan, RayRollouts
 from launch.run_folder import RunFolder
 from launch.transfer import DeviceTransfer, ObjectStoreTransfer, SamplerGroup, Turns
@@ -23,7 +24,7 @@ from rollout.journal import Journal
 from rollout.tokens import load_tokenizer
 
 
-def train_in(folder: RunFolder, config: RunConfig, console: RunConsole) -> None:
+def train_in(folder: RunFolder, config: RlConfig, console: RunConsole) -> None:
     """Everything between an opened run folder and a finished run in it."""
     model_path = base_model(config, console.pretraining)
     prompts = load_prompts(config.data, load_tokenizer(model_path))
@@ -44,7 +45,7 @@ def train_in(folder: RunFolder, config: RunConfig, console: RunConsole) -> None:
         config.rollout, [prompt.token_ids for prompt in prompts.train], max_tokens
     )
     with start_workers(config, model_path, max_tokens, folder.log_dir) as workers:
-        state = _resume(workers.learner, checkpoints, console)
+        state = resume(workers.learner, checkpoints, console)
         samplers = SamplerGroup(workers.samplers, config.cluster.step_timeout_s)
         turns = Turns(workers.learner, samplers, config.learner.offload)
         rollouts = RayRollouts(workers.samplers, workers.scorers, journal, plan, turns)
@@ -53,12 +54,20 @@ def train_in(folder: RunFolder, config: RunConfig, console: RunConsole) -> None:
         else:
             transfer = DeviceTransfer(workers.learner, workers.samplers, config)
         publisher = RayPublisher(workers.learner, samplers, transfer, turns, canary)
-        observer = RunObserver(
+        record = RunRecord(
             config,
             folder,
             console,
             state,
             workers=workers,
+            checkpoints=checkpoints,
+            steps=config.recipe.steps,
+        )
+        observer = RunObserver(
+            config,
+            folder,
+            console,
+            record,
             rollouts=rollouts,
             publisher=publisher,
             checkpoints=checkpoints,
@@ -90,7 +99,7 @@ def base_model(config: RunConfig, progress: Progress | None = None) -> Path:
     return Path(config.model.path).expanduser()
 
 
-def _resume(learner: LearnerGroup, checkpoints: Checkpoints, console: RunConsole) -> LoopState:
+def resume(learner: LearnerGroup, checkpoints: Checkpoints, console: RunConsole) -> LoopState:
     """The newest checkpoint, loaded; or the beginning."""
     found = checkpoints.latest()
     if found is None:
@@ -101,7 +110,7 @@ def _resume(learner: LearnerGroup, checkpoints: Checkpoints, console: RunConsole
     return state
 
 
-def longest_sequence(config: RunConfig, prompts: PromptSets) -> int:
+def longest_sequence(config: RlConfig, prompts: PromptSets) -> int:
     """Tokens of the longest prompt and the longest completion that the run allows."""
     caps = [config.rollout.max_tokens, *config.rollout.max_tokens_schedule.values()]
     return max(len(p.token_ids) for p in [*prompts.train, *prompts.heldout]) + max(caps)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from configs.schema import RunConfig
+from configs.schema import RlConfig
 from launch.cluster import wait_all
 from launch.learner_group import LearnerGroup
 
@@ -44,7 +44,7 @@ class ObjectStoreTransfer:
 class DeviceTransfer:
     """vLLM's own engines between GPUs; rank 0 of the learner drives the samplers."""
 
-    def __init__(self, learner: LearnerGroup, samplers: Sequence[Any], config: RunConfig) -> None:
+    def __init__(self, learner: LearnerGroup, samplers: Sequence[Any], config: RlConfig) -> None:
         self._learner = learner
         learner.connect_samplers(samplers, config.rollout.transfer, config.rollout.tensor_parallel)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from configs.schema import RunConfig
+from configs.schema import RlConfig, RunConfig
 from launch.actors import LearnerActor, RewardActor, SamplerActor
 from launch.cluster import start_ray, stop_ray, wait_all
 from launch.learner_group import LearnerGroup
@@ -45,8 +45,7 @@ def start_workers(
 
     max_tokens: the longest prompt and completion together.
     """
-    num_workers = config.learner.ranks + config.rollout.samplers + config.reward.workers
-    start_ray(num_workers)
+    start_ray(config.learner.ranks + sum(samplers_and_scorers(config)))
     try:
         yield _start_actors(config, str(model_path), max_tokens, log_dir)
     finally:
@@ -61,7 +60,8 @@ def _start_actors(config: RunConfig, model_path: str, max_tokens: int, log_dir: 
     def log_file(name: str) -> str:
         return str(log_dir / f"{name}.log")
 
-    ranks, samplers = config.learner.ranks, config.rollout.samplers
+    ranks = config.learner.ranks
+    samplers, scorers = samplers_and_scorers(config)
     learner_actors = [
         LearnerActor.options(**environment("learner", i, ranks)).remote(log_file(f"learner-{i}"))
         for i in range(ranks)
@@ -70,9 +70,7 @@ def _start_actors(config: RunConfig, model_path: str, max_tokens: int, log_dir: 
         SamplerActor.options(**environment("sampler", i, samplers)).remote(log_file(f"sampler-{i}"))
         for i in range(samplers)
     ]
-    reward_actors = [
-        RewardActor.remote(log_file(f"reward-{i}"), config) for i in range(config.reward.workers)
-    ]
+    reward_actors = [RewardActor.remote(log_file(f"reward-{i}"), config) for i in range(scorers)]
     timeout_s = config.cluster.start_timeout_s
     (address,) = wait_all(
         [learner_actors[0].meeting_point.remote(config.cluster.rendezvous_port)],
@@ -101,7 +99,7 @@ def _start_actors(config: RunConfig, model_path: str, max_tokens: int, log_dir: 
     ]
     names = [f"learner rank {i}" for i in range(ranks)] + [f"sampler {i}" for i in range(samplers)]
     wait_all(starting, what="start", names=names, timeout_s=timeout_s)
-    names += [f"reward actor {i}" for i in range(config.reward.workers)]
+    names += [f"reward actor {i}" for i in range(scorers)]
     actors = [*learner_actors, *sampler_actors, *reward_actors]
     pids = wait_all(
         [actor.process_id.remote() for actor in actors],
@@ -113,6 +111,13 @@ def _start_actors(config: RunConfig, model_path: str, max_tokens: int, log_dir: 
     write_atomically(log_dir / "processes.json", json.dumps(processes, indent=2))
     learner = LearnerGroup(learner_actors, config.cluster.step_timeout_s)
     return Workers(learner, sampler_actors, reward_actors, processes)
+
+
+def samplers_and_scorers(config: RunConfig) -> tuple[int, int]:
+    """How many of each kind there are; fine-tuning needs none."""
+    if isinstance(config, RlConfig):
+        return config.rollout.samplers, config.reward.workers
+    return 0, 0
 
 
 def threads_per_process(config: RunConfig, processes: int) -> int:
@@ -130,7 +135,10 @@ def worker_environment(config: RunConfig, role: str, index: int, processes: int)
     variables = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     if config.cluster.device == "cpu":
         return variables | {"DS_ACCELERATOR": "cpu", "CUDA_VISIBLE_DEVICES": ""}
-    width = config.rollout.tensor_parallel if role == "sampler" else 1
+    width = 1
+    if role == "sampler":
+        assert isinstance(config, RlConfig)
+        width = config.rollout.tensor_parallel
     devices = ",".join(str(index * width + offset) for offset in range(width))
     return variables | {
         "CUDA_VISIBLE_DEVICES": devices,

@@ -43,7 +43,7 @@ class DeepSpeedLearner:
         self,
         model_path: str | Path,
         learner: LearnerSettings,
-        algorithm: AlgorithmSettings,
+        algorithm: AlgorithmSettings | None,
         *,
         rank: int = 0,
         local_rank: int = 0,
@@ -54,7 +54,8 @@ class DeepSpeedLearner:
         temperature: float = 1.0,
         max_tokens: int | None = None,
     ) -> None:
-        """local_rank: index among the devices that this process sees. address: host:port where
+        """algorithm: of the policy gradient; None: supervised fine-tuning, without a reference.
+        local_rank: index among the devices that this process sees. address: host:port where
         rank 0 listens. threads: CPU threads of this rank, 0 leaves torch's choice. temperature:
         that of sampling, so that log-probs are those of the distribution sampled from.
         max_tokens: longest sample to expect, prompt and completion; checked against the model."""
@@ -89,7 +90,8 @@ class DeepSpeedLearner:
         self._engine = build_engine(policy.train(), learner)
         self._balance = RouterBalance(self._engine.module)
         self._offload = Offload(self._engine)
-        self._reference = ReferencePolicy(self._engine) if algorithm.kl_coef > 0.0 else None
+        needs_reference = algorithm is not None and algorithm.kl_coef > 0.0
+        self._reference = ReferencePolicy(self._engine) if needs_reference else None
 
     @torch.no_grad()
     def log_probs(self, rows: Sequence[Row], policy: Policy) -> list[Tensor]:
@@ -192,8 +194,8 @@ def _check(folder: Path, max_tokens: int | None) -> None:
     longest = config.get("max_position_embeddings")
     if longest is not None and max_tokens is not None and max_tokens > longest:
         raise UserError(
-            f"rollout.max_tokens: prompt and completion may take {max_tokens} tokens, but "
-            f"max_position_embeddings in {folder / 'config.json'} is {longest}; lower the former"
+            f"{folder / 'config.json'}: max_position_embeddings is {longest}, but a sequence may "
+            f"take {max_tokens} tokens; lower rollout.max_tokens or data.max_tokens"
         )
 
 

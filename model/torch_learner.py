@@ -22,7 +22,7 @@ class TorchLearner:
     """The same meaning as model.learner.DeepSpeedLearner on one rank, in float32."""
 
     def __init__(
-        self, model_path: str | Path, learner: LearnerSettings, algorithm: AlgorithmSettings
+        self, model_path: str | Path, learner: LearnerSettings, algorithm: AlgorithmSettings | None
     ) -> None:
         self.model = load_model(Path(model_path), torch.float32, attention="eager", experts="eager")
         self._learner = learner

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ from configs.errors import UserError
 from configs.schema import Gsm8kData, NanoData
 from recipes.nano_world import draw_problems
 from rewards.accuracy import read_number
+from rl.order import batch_of_step
 from rl.records import Prompt
-from rl.seeds import seed_for
 
 R1_ZERO_TEMPLATE = (
     "A conversation between User and Assistant. The user asks a question, and the Assistant "
@@ -56,23 +55,14 @@ def prompts_for_step(
 ) -> list[Prompt]:
     """The prompts of one step (steps count from 0), as a pure function of its arguments.
 
-    Each epoch is a new permutation. The rest that does not fill a step is left out of the epoch,
-    another one each time, so that no prompt comes twice in a step.
+    The order is that of rl.order.batch_of_step: no prompt comes twice in a step.
     """
     if len(prompts) < count:
         raise UserError(
             f"rollout.prompts_per_step={count}: the data set has only {len(prompts)} training "
             "prompts; lower rollout.prompts_per_step or give more data"
         )
-    epoch, index = divmod(step, len(prompts) // count)
-    order = _permutation(len(prompts), epoch, run_seed)
-    return [prompts[i] for i in order[index * count : (index + 1) * count]]
-
-
-def _permutation(length: int, epoch: int, run_seed: int) -> list[int]:
-    order = list(range(length))
-    random.Random(seed_for(run_seed, "epoch", epoch)).shuffle(order)
-    return order
+    return [prompts[i] for i in batch_of_step(len(prompts), count, step, run_seed)]
 
 
 def _nano_prompts(

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from configs.schema import RunConfig
+from configs.schema import RlConfig
 from rl.losses import AGGREGATIONS, token_weights
 from rl.metrics import rollout_metrics, step_metrics, timing_metrics
 from rl.packing import pack, unpack
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 def train(
-    config: RunConfig,
+    config: RlConfig,
     state: LoopState,
     *,
     prompts_for: Callable[[int], Sequence[Prompt]],
@@ -87,7 +87,7 @@ def train(
     return state
 
 
-def sampling_settings(config: RunConfig, version: int) -> SamplingSettings:
+def sampling_settings(config: RlConfig, version: int) -> SamplingSettings:
     """How the policy of this version is sampled in training."""
     rollout = config.rollout
     return SamplingSettings(
@@ -98,7 +98,7 @@ def sampling_settings(config: RunConfig, version: int) -> SamplingSettings:
 
 
 def _update(
-    samples: Sequence[Sample], learner: Learner, config: RunConfig, state: LoopState
+    samples: Sequence[Sample], learner: Learner, config: RlConfig, state: LoopState
 ) -> list[Mapping[str, float]]:
     """One update per mini-batch; old log-probs and advantages stay those of the whole rollout."""
     mini_batches = split_mini_batches(
@@ -122,7 +122,7 @@ def _update(
 
 
 def _log_probs(
-    samples: Sequence[Sample], learner: Learner, config: RunConfig, policy: Policy
+    samples: Sequence[Sample], learner: Learner, config: RlConfig, policy: Policy
 ) -> list[Tensor]:
     """Per sample, [L] float32 log-probs of its tokens under the policy."""
     if not samples:
@@ -134,7 +134,7 @@ def _log_probs(
 def _pack(
     samples: Sequence[Sample],
     learner: Learner,
-    config: RunConfig,
+    config: RlConfig,
     weights: Sequence[float] | None = None,
 ) -> list[list[Row]]:
     return pack(

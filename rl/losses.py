@@ -1,4 +1,4 @@
-"""Policy-gradient losses on one packed row. Pure maths: no ranks or collectives.
+"""Losses on one packed row: policy gradients and likelihood. Pure maths: no ranks or collectives.
 
 The loss of a mini-batch is the plain sum over its tokens of weight x token loss. Global
 denominators are inside the weights (`token_weights`), so that the sum over rows, micro-batches
@@ -244,10 +244,26 @@ def policy_loss(
     return LossOutputs(total, sums)
 
 
+def negative_log_likelihood(inputs: LossInputs) -> LossOutputs:
+    """Sum over loss tokens of weight x -log pi(token | those before it): supervised fine-tuning.
+
+    With the weights of "token_mean", 1 / N for the N loss tokens of the mini-batch, rows and ranks
+    add up to the mean over them, -1/N sum log pi.
+    """
+    log_probs_T = _masked(inputs).log_probs_T
+    total = -(inputs.weights_T * log_probs_T).sum()
+    sums = {"actor/loss": total.detach(), "weight": inputs.weights_T.sum()}
+    if inputs.entropy_T is not None:
+        sums["actor/entropy"] = (inputs.weights_T * inputs.entropy_T).sum()
+    return LossOutputs(total, sums)
+
+
 def row_loss(
-    row: Row, log_probs_T: Tensor, entropy_T: Tensor, algorithm: AlgorithmSettings
+    row: Row, log_probs_T: Tensor, entropy_T: Tensor, algorithm: AlgorithmSettings | None
 ) -> LossOutputs:
-    """The loss of a packed row with the settings of a run."""
+    """The loss of a packed row with the settings of a run; None: supervised fine-tuning."""
+    if algorithm is None:
+        return negative_log_likelihood(row_inputs(row, log_probs_T, entropy_T))
     return policy_loss(
         row_inputs(row, log_probs_T, entropy_T),
         loss=algorithm.loss,

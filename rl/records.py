@@ -125,7 +125,8 @@ class Sample:
     token_ids: Tensor
     """[L] int64."""
     loss_mask: Tensor
-    """[L] bool; True where the token was sampled by the policy and is trained on."""
+    """[L] bool; True where the token is trained on: what the policy sampled or, in fine-tuning,
+    what the assistant says."""
     behaviour_log_probs: Tensor
     """[L] float32, from the sampler; 0 where loss_mask is False."""
     advantage: float

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 
 def learning_rate(update: int, base: float, warmup: int) -> float:
     """Of the update with this number (from 0): base * (update + 1) / warmup, then constant."""
     return base * min(1.0, (update + 1) / max(warmup, 1))
+
+
+def cosine_rate(update: int, total: int, base: float, final: float, warmup: int) -> float:
+    """Of the update with this number (from 0) among total: base * (update + 1) / warmup, then half
+    a cosine from base at update `warmup` to final at the last one,
+
+    final + (base - final) (1 + cos(pi (update - warmup) / (total - 1 - warmup))) / 2.
+    """
+    if update < warmup:
+        return learning_rate(update, base, warmup)
+    share = (update - warmup) / max(total - 1 - warmup, 1)
+    return final + (base - final) * (1.0 + math.cos(math.pi * share)) / 2.0
 
 
 def length_cap(update: int, start: int, schedule: Mapping[int, int]) -> int:

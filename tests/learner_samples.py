@@ -45,9 +45,10 @@ def random_samples(num_samples: int = 8, *, seed: int = 0) -> list[Sample]:
 def packed(
     samples: Sequence[Sample], *, loss: str, ranks: int = 1, row_tokens: int = 64, multiple: int = 1
 ) -> list[list[Row]]:
-    """rows[rank] with the weights of the given loss."""
+    """rows[rank] with the weights of the given loss; "sft" is that of fine-tuning."""
     counts = [int(sample.loss_mask.sum()) for sample in samples]
-    weights = token_weights(counts, aggregation=AGGREGATIONS[loss], max_tokens=32)
+    aggregation = "token_mean" if loss == "sft" else AGGREGATIONS[loss]
+    weights = token_weights(counts, aggregation=aggregation, max_tokens=32)
     return pack(
         samples,
         row_tokens=row_tokens,

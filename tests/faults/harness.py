@@ -29,7 +29,7 @@ TINY = (
     "algorithm.drop_zero_variance=false",
     "model.pretrain_steps=30",
 )
-LIMIT_S = 240
+LIMIT_S = 600
 
 
 @dataclass(frozen=True, slots=True)

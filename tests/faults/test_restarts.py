@@ -17,7 +17,7 @@ from tests.faults.harness import (
     start,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 ROLES = ("driver", "sampler 0", "learner rank 0", "learner rank 1", "reward actor 0")
 RUNS = 20

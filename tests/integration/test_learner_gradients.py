@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch import Tensor
 
 from configs.schema import AlgorithmSettings, LearnerSettings
@@ -20,27 +21,36 @@ pytestmark = pytest.mark.integration
 # (model, ZeRO stage, expert parallel, [(loss, rows per micro-batch, row tokens)]): every value of
 # one setting meets every value of another. Stage 2 runs with gradient checkpointing.
 TWO_RANKS = [
-    ("deepseek", 0, 1, [("grpo", 1, 64), ("gspo", 2, 28), ("dapo", 4, 28)]),
+    ("deepseek", 0, 1, [("grpo", 1, 64), ("gspo", 2, 28), ("dapo", 4, 28), ("sft", 1, 28)]),
     ("deepseek", 1, 2, [("dr_grpo", 2, 64), ("grpo", 4, 28), ("cispo", 1, 28)]),
-    ("deepseek", 2, 1, [("cispo", 4, 64), ("rloo", 1, 28), ("grpo", 2, 28)]),
+    ("deepseek", 2, 1, [("cispo", 4, 64), ("rloo", 1, 28), ("grpo", 2, 28), ("sft", 4, 28)]),
     ("deepseek", 2, 2, [("dapo", 2, 28), ("gspo", 1, 64)]),
     ("deepseek", 3, 1, [("reinforce_pp", 1, 64), ("gspo", 4, 28), ("dr_grpo", 2, 28)]),
     (
         "deepseek",
         3,
         2,
-        [("rloo", 2, 64), ("cispo", 4, 28), ("reinforce_pp", 1, 28), ("dapo", 1, 64)],
+        [
+            ("rloo", 2, 64),
+            ("cispo", 4, 28),
+            ("reinforce_pp", 1, 28),
+            ("dapo", 1, 64),
+            ("sft", 2, 64),
+        ],
     ),
     ("llama", 1, 1, [("grpo", 2, 64)]),
     ("llama", 3, 1, [("gspo", 4, 28)]),
 ]
 ONE_RANK = [
     ("deepseek", 0, 1, [(loss, 2, 64) for loss in LOSSES]),
+    ("deepseek", 0, 1, [("sft", rows, tokens) for rows in (1, 2, 4) for tokens in (28, 64)]),
     ("deepseek", 3, 1, [("grpo", 1, 28), ("gspo", 4, 64)]),
 ]
 
 
-def algorithm(loss: str) -> AlgorithmSettings:
+def algorithm(loss: str) -> AlgorithmSettings | None:
+    if loss == "sft":
+        return None
     return AlgorithmSettings(loss=loss, kl_coef=0.05, clip_high=0.28)
 
 
@@ -94,9 +104,29 @@ def expected(folder: Path, loss: str) -> tuple[dict[str, float], dict[str, Tenso
     from transformers.core_model_loading import revert_weight_conversion
 
     learner = TorchLearner(folder, LearnerSettings(dtype="float32"), algorithm(loss))
+    if loss == "sft":
+        sums = likelihood_by_hand(learner.model)
+        gradients = {name: p.grad for name, p in learner.model.named_parameters()}
+        return sums, revert_weight_conversion(learner.model, gradients)
     sums = learner.accumulate(packed(random_samples(), loss=loss)[0])
     gradients = {name: p.grad for name, p in learner.model.named_parameters()}
     return sums, revert_weight_conversion(learner.model, gradients)
+
+
+def likelihood_by_hand(model: Any) -> dict[str, float]:
+    """Mean negative log-likelihood with its gradient, one sample at a time and nothing shared."""
+    samples = random_samples()
+    total = sum(int(sample.loss_mask.sum()) for sample in samples)
+    loss = entropy = torch.zeros(())
+    for sample in samples:
+        logits = model(input_ids=sample.token_ids[None], use_cache=False).logits[0, :-1]
+        targets = sample.token_ids[1:].masked_fill(~sample.loss_mask[1:], -100)
+        loss = loss + torch.nn.functional.cross_entropy(logits, targets, reduction="sum") / total
+        with torch.no_grad():
+            entropies = torch.distributions.Categorical(logits=logits).entropy()
+            entropy = entropy + entropies[sample.loss_mask[1:]].sum() / total
+    loss.backward()
+    return {"actor/loss": loss.item(), "actor/entropy": entropy.item(), "weight": 1.0}
 
 
 def relative_error(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> float:

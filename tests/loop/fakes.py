@@ -10,13 +10,13 @@ from torch import Tensor
 from configs.schema import (
     AlgorithmSettings,
     ClusterSettings,
-    LearnerSettings,
     NanoData,
     NanoModel,
-    RecipeSettings,
     RewardSettings,
+    RlConfig,
+    RlLearner,
+    RlRecipe,
     RolloutSettings,
-    RunConfig,
     TrackingSettings,
 )
 from rl.protocols import Policy, StepResult
@@ -32,10 +32,10 @@ def make_config(
     shuffle: bool = False,
     algorithm: AlgorithmSettings | None = None,
     max_tokens_schedule: dict[int, int] | None = None,
-) -> RunConfig:
-    return RunConfig(
+) -> RlConfig:
+    return RlConfig(
         run_dir="unused",
-        recipe=RecipeSettings(steps=steps),
+        recipe=RlRecipe(steps=steps),
         model=NanoModel(),
         data=NanoData(),
         reward=RewardSettings(shuffle=shuffle),
@@ -46,7 +46,7 @@ def make_config(
             max_tokens=8,
             max_tokens_schedule=max_tokens_schedule or {},
         ),
-        learner=LearnerSettings(
+        learner=RlLearner(
             mini_batches=mini_batches, row_tokens=16, learning_rate=0.5, warmup_updates=4
         ),
         cluster=ClusterSettings(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from configs.schema import AlgorithmSettings, RunConfig
+from configs.schema import AlgorithmSettings, RlConfig
 from rl.loop import train
 from rl.protocols import LoopState
 from tests.loop.fakes import World, make_config, make_group, make_prompts, segments
@@ -13,7 +13,7 @@ from tests.loop.fakes import World, make_config, make_group, make_prompts, segme
 START = LoopState(step=0, version=0)
 
 
-def run(config: RunConfig, world: World, state: LoopState = START) -> LoopState:
+def run(config: RlConfig, world: World, state: LoopState = START) -> LoopState:
     return train(
         config,
         state,

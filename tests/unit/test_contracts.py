@@ -12,8 +12,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from configs.checks import NANO_MAX_PROMPT_TOKENS, SMOLLM2_FOLDER
+from configs.checks import SMOLLM2_FOLDER
 from configs.compose import load_config
+from configs.facts import NANO_MAX_PROMPT_TOKENS
 from configs.schema import FolderModel
 from recipes.nano_tokenizer import build_tokenizer
 from recipes.nano_world import draw_problems

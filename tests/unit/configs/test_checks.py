@@ -9,12 +9,13 @@ import pytest
 
 from configs.checks import (
     SETTING_CHECKS,
+    SFT_SETTING_CHECKS,
     check_files,
     check_settings,
-    is_hub_name,
 )
 from configs.compose import group_options, load_config
 from configs.errors import UserError
+from configs.facts import is_hub_name
 
 GSM8K = ["model=smollm2_135m", "data=gsm8k", "data.path=x.jsonl"]
 
@@ -28,6 +29,34 @@ def test_shipped_options_fit_together(model: str, algorithm: str) -> None:
 
 def test_gpu_cluster_fits_together() -> None:
     check_settings(load_config(["cluster=local_gpu"]))
+
+
+SFT = ["recipe=sft", "data.path=x.jsonl"]
+
+
+@pytest.mark.parametrize("model", ["nano_v3", "smollm2_135m"])
+@pytest.mark.parametrize("data", ["data=chat", "data=nano_solutions"])
+def test_shipped_fine_tuning_fits_together(model: str, data: str) -> None:
+    path = ["data.path=x.jsonl"] if data == "data=chat" else []
+    check_settings(load_config(["recipe=sft", f"model={model}", data, *path]))
+
+
+BROKEN_SFT = {
+    "rows_hold_longest_sequence": ["learner.row_tokens=512"],
+    "expert_parallel_divides_ranks": ["learner.ranks=3", "learner.expert_parallel=2"],
+}
+
+
+def test_every_check_of_fine_tuning_is_broken_below() -> None:
+    assert {check.__name__ for check in SFT_SETTING_CHECKS} == set(BROKEN_SFT)
+
+
+@pytest.mark.parametrize("check", BROKEN_SFT)
+def test_each_check_of_fine_tuning_reports_its_mistake(check: str) -> None:
+    with pytest.raises(UserError) as caught:
+        check_settings(load_config([*SFT, "data.max_tokens=1024", *BROKEN_SFT[check]]))
+    (line,) = str(caught.value).splitlines()
+    assert BROKEN_SFT[check][-1].split("=")[0] in line
 
 
 BROKEN = {
@@ -154,6 +183,15 @@ def test_a_data_file_must_be_there_and_long_enough(tmp_path: Path) -> None:
     assert "has 0 rows, and at least 4 are needed" in files_error(*run)
     file.write_text("{}\n" * 4)
     check_files(load_config(run))
+
+
+def test_conversations_must_be_there_or_on_the_hub(tmp_path: Path) -> None:
+    run = ["recipe=sft", f"run_dir={tmp_path}/run"]
+    assert "no such file" in files_error(*run, f"data.path={tmp_path}/no.jsonl")
+    assert "no such file" in files_error(*run, "data.path=owner/no.parquet")
+    check_files(load_config([*run, "data.path=owner/name"]))
+    (tmp_path / "yes.jsonl").touch()
+    check_files(load_config([*run, f"data.path={tmp_path}/yes.jsonl"]))
 
 
 def test_the_run_folder_must_be_a_folder_one_can_write(tmp_path: Path) -> None:

@@ -8,11 +8,18 @@ import pytest
 
 from configs.compose import from_yaml, group_options, load_config, setting_paths, to_yaml
 from configs.errors import UserError
-from configs.schema import FolderModel, RunConfig
+from configs.schema import FolderModel, RlConfig, RunConfig, SftConfig
 
+CHAT = ["data.path=some.jsonl"]
+STUDENTS = ("qwen_1_5b", "qwen_7b", "qwen_14b", "qwen_32b", "llama_8b", "llama_70b")
 NEEDED = {
     ("model", "folder"): ["model.path=some/folder"],
     ("data", "gsm8k"): ["data.path=some.jsonl"],
+    ("data", "chat"): ["recipe=sft", *CHAT],
+    ("data", "nano_solutions"): ["recipe=sft"],
+    ("recipe", "sft"): CHAT,
+    ("recipe", "distill"): CHAT,
+    **{("recipe", f"distill_{name}"): [*CHAT, "model.path=some/folder"] for name in STUDENTS},
 }
 """Settings without a default, by the option that asks for them."""
 
@@ -36,7 +43,8 @@ def test_every_shipped_yaml_file_loads(group: str, option: str) -> None:
 def test_every_recipe_loads_with_every_model() -> None:
     options = group_options()
     for recipe, model in itertools.product(options["recipe"], options["model"]):
-        needed = NEEDED.get(("model", model), [])
+        of_recipe = [each for each in NEEDED.get(("recipe", recipe), []) if "model" not in each]
+        needed = of_recipe + NEEDED.get(("model", model), [])
         config = load_config([f"recipe={recipe}", f"model={model}", *needed])
         assert config.run_dir == f"runs/{recipe}-{model}"
 
@@ -52,30 +60,96 @@ def test_every_setting_has_a_docstring() -> None:
     assert undocumented == []
 
 
+def load_rl(*overrides: str) -> RlConfig:
+    config = load_config(overrides)
+    assert isinstance(config, RlConfig)
+    return config
+
+
+def load_sft(*overrides: str) -> SftConfig:
+    config = load_config(overrides)
+    assert isinstance(config, SftConfig)
+    return config
+
+
 def test_defaults_are_the_papers() -> None:
-    config = load_config(["model=folder", "model.path=m"])
+    config = load_rl("model=folder", "model.path=m")
     assert config.rollout.prompts_per_step * config.rollout.samples_per_prompt == 8192
     assert config.recipe.steps * config.learner.mini_batches == 10_400
     assert (config.learner.learning_rate, config.algorithm.kl_coef) == (3e-6, 0.001)
     assert config.algorithm.reference_refresh_updates == 400
 
 
+@pytest.mark.parametrize(
+    ("recipe", "epochs", "batch_size", "rate", "final"),
+    [
+        ("sft", (2, 3), 128, 5e-5, 5e-6),
+        ("distill_qwen_1_5b", (2, 3), 64, 1e-4, 1e-5),
+        ("distill_qwen_7b", (2, 3), 64, 8e-5, 8e-6),
+        ("distill_qwen_14b", (2, 3), 64, 7e-5, 7e-6),
+        ("distill_qwen_32b", (2, 3), 64, 6e-5, 6e-6),
+        ("distill_llama_8b", (2, 3), 64, 5e-5, 5e-6),
+        ("distill_llama_70b", (2, 3), 64, 2e-5, 2e-6),
+    ],
+)
+def test_fine_tuning_has_the_papers_values(
+    recipe: str, epochs: tuple[int, int], batch_size: int, rate: float, final: float
+) -> None:
+    """R1's two rounds and Table 6 of arXiv 2501.12948v2 (B.4.2, B.4.3)."""
+    config = load_sft(f"recipe={recipe}", "model=folder", "model.path=m", *CHAT)
+    assert epochs[0] <= config.recipe.epochs <= epochs[1]
+    assert config.recipe.batch_size == batch_size
+    assert config.learner.learning_rate == rate
+    assert config.learner.learning_rate * config.recipe.final_rate_share == pytest.approx(final)
+    assert config.data.max_tokens == config.learner.row_tokens == 32768
+
+
+def test_a_student_has_no_default_model() -> None:
+    (problem,) = problems_of("recipe=distill_qwen_7b", *CHAT)
+    assert problem.startswith("model.path is not set")
+
+
+def test_files_may_set_what_only_other_kinds_of_runs_have() -> None:
+    """cluster=local_gpu sets rollout.transfer too."""
+    config = load_sft("recipe=sft", "cluster=local_gpu", *CHAT)
+    assert config.cluster.device == "cuda"
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "learner.mini_batches=2",
+        "learner.offload=true",
+        "recipe.steps=3",
+        "rollout.samplers=2",
+        "algorithm.kl_coef=0.0",
+        "reward.format=0.5",
+        "algorithm=dapo",
+        "rollout=vllm",
+    ],
+)
+def test_what_has_no_meaning_in_fine_tuning_is_refused(override: str) -> None:
+    (problem,) = problems_of("recipe=sft", *CHAT, override)
+    key = override.split("=")[0]
+    assert problem.startswith(f"{key} is no setting of recipe.kind=sft: leave it out")
+
+
 def test_scale_overlay_shrinks_the_recipe_and_leaves_the_rest() -> None:
-    paper, nano = load_config(["model=folder", "model.path=m"]), load_config(["model=nano_v3"])
+    paper, nano = load_rl("model=folder", "model.path=m"), load_rl("model=nano_v3")
     assert nano.rollout.prompts_per_step < paper.rollout.prompts_per_step
     assert nano.algorithm.loss == paper.algorithm.loss
     assert nano.algorithm.kl_coef == paper.algorithm.kl_coef == 0.001
 
 
 def test_precedence_setting_over_group_over_scale() -> None:
-    assert load_config([]).learner.mini_batches != 1
-    assert load_config(["algorithm=rloo"]).learner.mini_batches == 1
-    assert load_config(["learner.mini_batches=2", "algorithm=rloo"]).learner.mini_batches == 2
+    assert load_rl().learner.mini_batches != 1
+    assert load_rl("algorithm=rloo").learner.mini_batches == 1
+    assert load_rl("learner.mini_batches=2", "algorithm=rloo").learner.mini_batches == 2
 
 
 def test_values_of_all_shapes() -> None:
-    config = load_config(
-        ["learner.betas=[0.9,0.95]", "rollout.max_tokens_schedule={8200: 65536}", "+seed=3"]
+    config = load_rl(
+        "learner.betas=[0.9,0.95]", "rollout.max_tokens_schedule={8200: 65536}", "+seed=3"
     )
     assert config.learner.betas == (0.9, 0.95)
     assert config.rollout.max_tokens_schedule == {8200: 65536}
@@ -110,6 +184,9 @@ def test_yaml_round_trip() -> None:
         ("modle=nano_v3", "unknown key 'modle'; did you mean 'model'?"),
         ("tracking.colour=red", "unknown key 'tracking.colour'; the keys of tracking are: wandb,"),
         ("hydra.run.dir=x", "unknown key 'hydra.run.dir'"),
+        ("recipe.epochs=2", "recipe.epochs is no setting of recipe.kind=rl"),
+        ("recipe.kind=ppo", "recipe.kind=ppo: must be 'rl', 'sft'"),
+        ("data=chat", "data.kind=chat: must be 'nano', 'gsm8k'."),
         ("model=nano", "unknown option model=nano; choose one of: deepseek_v3, folder, "),
         ("model=nano", "did you mean 'nano_v3'?"),
         ("scale=r1_zero_nano", "unknown option scale=r1_zero_nano; choose one of: "),

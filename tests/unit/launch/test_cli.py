@@ -60,7 +60,7 @@ def test_a_bare_first_word_is_the_recipe() -> None:
     ("arguments", "expected"),
     [
         (["run", "learner.learning_rat=1"], "error: unknown key 'learner.learning_rat'; did you"),
-        (["run", "r1_zer"], "error: unknown option recipe=r1_zer; choose one of: r1_zero"),
+        (["run", "r1_zer"], "error: unknown option recipe=r1_zer; choose one of: distill,"),
         (["run", "learner.mini_batches=7", "--dry-run"], "error: learner.mini_batches=7: must"),
         (["run", "model=folder", "model.path=/nowhere"], "error: model.path=/nowhere: no such"),
         (["plan", "model=folder", "model.path=/nowhere"], "error: model.path=/nowhere: no config"),

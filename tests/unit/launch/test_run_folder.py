@@ -7,25 +7,31 @@ from pathlib import Path
 import pytest
 
 from configs.errors import UserError
-from configs.schema import RunConfig
+from configs.schema import RlConfig
 from launch.run_folder import RunFolder
 from tests.loop.fakes import make_config
 
 
-def config(folder: Path, **changes: object) -> RunConfig:
+def config(folder: Path, **changes: object) -> RlConfig:
     return make_config().model_copy(update={"run_dir": str(folder / "run"), **changes})
 
 
 def test_other_settings_are_refused_with_the_difference(tmp_path: Path) -> None:
-    RunFolder(config(tmp_path, seed=1))
+    (RunFolder(config(tmp_path, seed=1)).path / "journal" / "wave").touch()
     with pytest.raises(UserError, match=r"seed: 1 there, 2 now"):
         RunFolder(config(tmp_path, seed=2))
     RunFolder(config(tmp_path, seed=1))
 
 
+def test_settings_may_change_until_something_is_computed(tmp_path: Path) -> None:
+    RunFolder(config(tmp_path, seed=1))
+    folder = RunFolder(config(tmp_path, seed=2))
+    assert "seed: 2" in (folder.path / "config.yaml").read_text()
+
+
 def test_more_steps_are_allowed(tmp_path: Path) -> None:
     before = config(tmp_path)
-    RunFolder(before)
+    (RunFolder(before).path / "metrics.jsonl").touch()
     longer = before.recipe.model_copy(update={"steps": 99})
     RunFolder(config(tmp_path, recipe=longer))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rl.schedules import learning_rate, length_cap, reference_due
+from rl.schedules import cosine_rate, learning_rate, length_cap, reference_due
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,31 @@ from rl.schedules import learning_rate, length_cap, reference_due
 )
 def test_learning_rate(update: int, warmup: int, expected: float) -> None:
     assert learning_rate(update, 2e-6, warmup) == pytest.approx(2e-6 * expected)
+
+
+@pytest.mark.parametrize(
+    ("update", "expected"),
+    [
+        (0, 5e-5),
+        (25, 5e-6 + 4.5e-5 * (1 + 0.5**0.5) / 2),  # cos(pi / 4)
+        (50, 2.75e-5),
+        (75, 5e-6 + 4.5e-5 * (1 - 0.5**0.5) / 2),
+        (100, 5e-6),
+    ],
+)
+def test_cosine_from_the_papers_rate_to_its_tenth(update: int, expected: float) -> None:
+    assert cosine_rate(update, 101, 5e-5, 5e-6, 0) == pytest.approx(expected, rel=1e-12)
+
+
+def test_cosine_after_a_warm_up() -> None:
+    rates = [cosine_rate(update, 9, 1.0, 0.2, 4) for update in range(9)]
+    cosine = [1.0, 0.2 + 0.8 * (1 + 0.5**0.5) / 2, 0.6, 0.2 + 0.8 * (1 - 0.5**0.5) / 2, 0.2]
+    assert rates == pytest.approx([0.25, 0.5, 0.75, 1.0, *cosine])
+
+
+@pytest.mark.parametrize(("total", "warmup"), [(1, 0), (2, 1)])
+def test_cosine_of_a_single_update_is_its_beginning(total: int, warmup: int) -> None:
+    assert cosine_rate(total - 1, total, 1.0, 0.1, warmup) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,85 @@
+"""What every kind of run leaves behind: metrics, status, checkpoints, the final model."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from configs.schema import RunConfig
+from launch.checkpoints import Checkpoints
+from launch.console import RunConsole
+from launch.run_folder import RunFolder
+from launch.trackers import make_trackers
+from launch.workers import Workers
+from rl.protocols import LoopState
+
+
+class RunRecord:
+    """Writes into the run folder, to the trackers and to the console."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: RunFolder,
+        console: RunConsole,
+        state: LoopState,
+        *,
+        workers: Workers,
+        checkpoints: Checkpoints,
+        steps: int,
+    ) -> None:
+        """state: where this attempt begins. steps: of the whole run."""
+        self._config = config
+        self._folder = folder
+        self._console = console
+        self._workers = workers
+        self._checkpoints = checkpoints
+        self._steps = steps
+        self._trackers = make_trackers(config, folder.path, state.step)
+
+    def step(self, state: LoopState, metrics: Mapping[str, float]) -> None:
+        """Before the checkpoint of the step: a restart keeps the lines up to its checkpoint."""
+        metrics = {**metrics, **self._workers.peak_memory()}
+        for tracker in self._trackers:
+            tracker.log(state.step, metrics)
+        self._console.step(state.step, metrics)
+        self._folder.write_status(
+            phase="training",
+            step=state.step,
+            steps=self._steps,
+            version=state.version,
+            metrics=metrics,
+        )
+
+    def checkpoint(self, state: LoopState) -> bool:
+        """Save the learner if it is time to; whether it was."""
+        due = state.step % self._config.recipe.checkpoint_every == 0 or state.step == self._steps
+        if due:
+            self._console.doing(f"writing the checkpoint of step {state.step}")
+            self._checkpoints.save(state, self._workers.learner.save)
+        return due
+
+    def finish(self, state: LoopState) -> None:
+        """The model as a Hugging Face folder, with its hash."""
+        final = self._folder.path / "final"
+        shutil.rmtree(final, ignore_errors=True)
+        self._workers.learner.save_model(final)
+        self._folder.write_status(
+            phase="finished",
+            step=state.step,
+            steps=self._steps,
+            version=state.version,
+            weights_sha256=weights_sha256(final),
+        )
+        for tracker in self._trackers:
+            tracker.close()
+
+
+def weights_sha256(folder: Path) -> str:
+    """One hash over all weight files of a model folder, in order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
