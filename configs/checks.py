@@ -253,6 +253,15 @@ def data_file_has_rows(config: RlConfig) -> str | None:
     return None
 
 
+def run_is_on_one_machine(config: RunConfig) -> str | None:
+    if config.cluster.nodes == 1:
+        return None
+    return (
+        f"cluster.nodes={config.cluster.nodes}: launch run places all processes on one machine; "
+        "set cluster.nodes=1 (launch plan takes any number)"
+    )
+
+
 def run_dir_is_writable(config: RunConfig) -> str | None:
     folder = Path(config.run_dir).expanduser().absolute()
     if folder.exists() and not folder.is_dir():
@@ -306,6 +315,7 @@ FILE_CHECKS: list[Callable[[RlConfig], str | None]] = [
     model_folder_is_complete,
     expert_parallel_divides_experts,
     data_file_has_rows,
+    run_is_on_one_machine,
     run_dir_is_writable,
 ]
 

@@ -1,54 +1,124 @@
-"""What a run will do, worked out from its settings alone: batch arithmetic, processes, memory.
+"""What a run will do, worked out from its settings alone: batch, placement, memory, time.
 
-Nothing is started and nothing heavy imported. Memory is an estimate; each line shows its formula.
+Nothing is started and nothing heavy imported. plan_memory.py, plan_fit.py and plan_time.py hold the
+arithmetic; shape.py the sizes of the model.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from pathlib import Path
 
-from configs.facts import max_prompt_tokens, model_facts
-from configs.schema import (
-    NanoData,
-    NanoModel,
-    NanoSolutions,
-    RlConfig,
-    RunConfig,
-    SftConfig,
-)
-
-GIB = 2**30
-BYTES = {"float32": 4, "bfloat16": 2}
-
-LIBRARIES_GIB = {"driver": 0.6, "sampler": 1.3, "learner": 0.9, "reward": 0.2}
-"""Resident memory of the imported libraries, before there is any model."""
-
-ACTIVATION_FACTOR = 34
-"""Bytes of activations per token, layer and hidden unit in 16-bit training, attention scores aside
-(Korthikanti et al., arXiv 2205.05198, table 2 with s h b (34 + 5 a s / h) and flash attention)."""
+from configs.devices import GIB
+from configs.errors import UserError
+from configs.facts import max_prompt_tokens
+from configs.plan_fit import Demand, demands, refusals
+from configs.plan_memory import BYTES, PHASES, ProcessMemory, process_memory
+from configs.plan_placement import NodePlan, placement
+from configs.plan_time import StepTime, concurrent_sequences, run_hours, step_time
+from configs.plan_work import Work, work_of
+from configs.schema import NanoData, NanoModel, NanoSolutions, RlConfig, RunConfig, SftConfig
+from configs.shape import NANO_FACTS, Facts, ModelShape, read_facts, shape_from_facts
 
 
 @dataclass(frozen=True, slots=True)
-class ModelSize:
-    """The sizes that memory depends on."""
+class Plan:
+    """Everything that `launch plan` shows."""
 
-    parameters: int
-    layers: int
-    hidden: int
-    vocabulary: int
-    exact: bool
-    """Whether they come from the model's config.json."""
+    shape: ModelShape
+    batch: dict[str, str]
+    processes: dict[str, str]
+    memory: tuple[ProcessMemory, ...]
+    demands: tuple[Demand, ...]
+    placement: tuple[NodePlan, ...]
+    step: StepTime
+    steps: int
+    hours: float
+    gpu_hours: float
+    """0 without GPUs."""
+    cautions: tuple[str, ...]
+    """What will work less well than one may think, or not yet."""
+    refusals: tuple[str, ...]
+    """Why the run cannot be, and what to change."""
 
 
-NANO_SIZE = ModelSize(parameters=2_000_000, layers=4, hidden=128, vocabulary=512, exact=False)
-"""Upper bounds for the nano model, which is built on first use."""
+def make_plan(config: RunConfig, shape: ModelShape, *, host_gib: float, cores: int) -> Plan:
+    """host_gib and cores: main memory and CPU cores of this machine, for runs on CPUs.
+
+    Raises UserError when the kind of GPU is not named.
+    """
+    if config.cluster.device == "cuda" and config.cluster.device_kind == "unknown":
+        raise UserError(
+            "cluster.device_kind=unknown: the plan needs to know the GPUs; name them, for example "
+            "cluster.device_kind=h100_80"
+        )
+    work = work_of(config)
+    own_gib = 0.0 if work.gpu else host_gib
+    used_cores = config.cluster.threads or cores
+    hours = run_hours(work, shape, used_cores)
+    return Plan(
+        shape=shape,
+        batch=_batch(config),
+        processes=process_plan(config),
+        memory=process_memory(work, shape),
+        demands=tuple(demands(work, shape, own_gib)),
+        placement=tuple(placement(work)),
+        step=step_time(work, shape, used_cores),
+        steps=work.steps,
+        hours=hours,
+        gpu_hours=hours * work.devices,
+        cautions=tuple(_cautions(work, shape)),
+        refusals=tuple(refusals(work, shape, own_gib)),
+    )
+
+
+def model_facts_of(config: RunConfig) -> Facts | None:
+    """The entries of the model's config.json: of its folder, or else those that the settings give;
+    None when there are neither."""
+    if isinstance(config.model, NanoModel):
+        return NANO_FACTS
+    folder = Path(config.model.path).expanduser()
+    if (folder / "config.json").is_file():
+        return read_facts(folder)
+    return config.model.shape or None
+
+
+def _cautions(work: Work, shape: ModelShape) -> list[str]:
+    found: list[str] = []
+    learner, cluster, rollout = work.learner, work.cluster, work.rollout
+    if work.gpu:
+        if cluster.nodes > 1:
+            found.append("several machines: launch run places all processes on one machine so far")
+        idle = work.devices - learner.ranks
+        if idle > 0:
+            found.append(f"{idle} of {work.devices} GPUs have no learner rank (learner.ranks)")
+        if rollout and (rest := work.devices - rollout.samplers * rollout.tensor_parallel) > 0:
+            found.append(f"{rest} of {work.devices} GPUs have no sampler (rollout.samplers)")
+        if rollout and rollout.tensor_parallel > cluster.devices_per_node:
+            found.append("a sampler over several machines cannot be started by launch run so far")
+        ranks = min(learner.ranks, cluster.devices_per_node)
+        start = ranks * BYTES[learner.dtype] * shape.parameters / GIB
+        if cluster.host_memory_gib and start > cluster.host_memory_gib:
+            found.append(
+                f"starting: each of {ranks} ranks of a machine reads the whole model, "
+                f"{start:,.0f} GiB in {cluster.host_memory_gib:,.0f} GiB of main memory; it would "
+                "have to be read in parts, which launch run cannot do so far"
+            )
+    if rollout:
+        wanted = min(rollout.max_concurrent, -(-work.sequences_per_step // rollout.samplers))
+        fitting = concurrent_sequences(work, shape)
+        if fitting < wanted:
+            found.append(
+                f"the KV cache of a sampler holds {fitting} sequences of mean length, where "
+                f"{wanted} could be decoded together"
+            )
+    return found
 
 
 def describe_plan(config: RunConfig) -> str:
-    """The plan as text: one `name: value` line each under three headings."""
+    """The plan as comment lines under headings, for `launch run --dry-run`."""
     sections = {
-        "Batch": sft_batch_plan(config) if isinstance(config, SftConfig) else batch_plan(config),
+        "Batch": _batch(config),
         "Processes": process_plan(config),
         "Memory (estimate)": memory_plan(config),
     }
@@ -57,6 +127,29 @@ def describe_plan(config: RunConfig) -> str:
         lines.append(f"# {title}")
         lines += [f"#   {name}: {value}" for name, value in entries.items()]
     return "\n".join(lines)
+
+
+def memory_plan(config: RunConfig) -> dict[str, str]:
+    """Peak of each kind of process; `launch plan` shows the parts and their formulas."""
+    facts = model_facts_of(config)
+    shape = shape_from_facts(facts) if facts is not None else None
+    if shape is None or (
+        config.cluster.device_kind == "unknown" and (config.cluster.device == "cuda")
+    ):
+        return {"unknown": "launch plan says more, with the model and the GPUs named"}
+    entries = {"model": f"{shape.parameters / 1e6:,.1f}M parameters"}
+    for process in process_memory(work_of(config), shape):
+        train, generate = (
+            (process.total(phase, "device") + process.total(phase, "host")) / GIB
+            for phase in PHASES
+        )
+        name = process.name if process.count == 1 else f"each {process.name}"
+        entries[name] = f"{train:.1f} GiB training, {generate:.1f} generating"
+    return entries
+
+
+def _batch(config: RunConfig) -> dict[str, str]:
+    return sft_batch_plan(config) if isinstance(config, SftConfig) else batch_plan(config)
 
 
 def sft_batch_plan(config: SftConfig) -> dict[str, str]:
@@ -141,111 +234,3 @@ def process_plan(config: RunConfig) -> dict[str, str]:
         "threads": f"{threads}, shared by the processes of the phase that is running",
         "device": cluster.device,
     }
-
-
-def memory_plan(config: RunConfig) -> dict[str, str]:
-    """Peak per process, with the formula."""
-    size = model_size(config)
-    if size is None:
-        return {"unknown": "the model's config.json is not on this disk"}
-    source = "from config.json" if size.exact else "about"
-    libraries = LIBRARIES_GIB if config.cluster.device == "cpu" else dict.fromkeys(LIBRARIES_GIB, 0)
-    entries = {
-        "model": f"{source} {size.parameters / 1e6:,.1f}M parameters",
-        "driver": f"{libraries['driver']:.1f} GiB (libraries)",
-    }
-    learner = {"each learner rank": _learner_memory(config, size, libraries["learner"])}
-    if isinstance(config, SftConfig):
-        return entries | learner
-    return {
-        **entries,
-        "each sampler": _sampler_memory(config, size, libraries["sampler"]),
-        **learner,
-        "each reward actor": f"{libraries['reward']:.1f} GiB (libraries)",
-    }
-
-
-def _sampler_memory(config: RlConfig, size: ModelSize, libraries: float) -> str:
-    if config.cluster.device == "cuda":
-        return f"{config.rollout.gpu_memory_fraction:.0%} of each GPU (gpu_memory_fraction)"
-    weights = size.parameters * BYTES[config.rollout.dtype] / GIB
-    cache = config.rollout.kv_cache_gib
-    return (
-        f"{libraries + weights + cache:.1f} GiB = {libraries} libraries + {weights:.2f} weights "
-        f"({BYTES[config.rollout.dtype]} bytes x parameters) + {cache:g} KV cache (kv_cache_gib)"
-    )
-
-
-def _learner_memory(config: RunConfig, size: ModelSize, libraries: float) -> str:
-    learner = config.learner
-    number = BYTES[learner.dtype]
-    shards = {stage: learner.ranks if learner.zero_stage >= stage else 1 for stage in (1, 2, 3)}
-    copies = 2 if isinstance(config, RlConfig) and config.algorithm.kl_coef > 0.0 else 1
-    master = 4 if learner.dtype == "bfloat16" else 0
-    weights = size.parameters * number * copies / shards[3] / GIB
-    gradients = size.parameters * number / shards[2] / GIB
-    optimiser = size.parameters * (8 + master) / shards[1] / GIB
-    tokens = learner.row_tokens * learner.rows_per_micro_batch
-    layers = 1 + math.sqrt(size.layers) if learner.gradient_checkpointing else size.layers
-    activations = tokens * layers * size.hidden * ACTIVATION_FACTOR * number / 2 / GIB
-    chunk = min(tokens, learner.log_prob_chunk_tokens)
-    logits = 3 * chunk * size.vocabulary * 4 / GIB
-    total = libraries + weights + gradients + optimiser + activations + logits
-    return (
-        f"{total:.1f} GiB = {libraries} libraries + {weights:.2f} weights ({number} bytes x "
-        f"parameters{' x 2 with the reference' if copies == 2 else ''}) + "
-        f"{gradients:.2f} gradients + {optimiser:.2f} AdamW ({8 + master} bytes x parameters) + "
-        f"{activations:.2f} activations ({ACTIVATION_FACTOR * number // 2} bytes x "
-        f"{tokens:,} tokens x layers x hidden) + "
-        f"{logits:.2f} logits (3 x 4 bytes x {chunk:,} tokens x vocabulary)"
-    )
-
-
-def model_size(config: RunConfig) -> ModelSize | None:
-    """None when the model's config.json is not on this disk."""
-    if isinstance(config.model, NanoModel):
-        return NANO_SIZE
-    facts = model_facts(config)
-    if facts is None:
-        return None
-    return ModelSize(
-        parameters=count_parameters(facts),
-        layers=facts["num_hidden_layers"],
-        hidden=facts["hidden_size"],
-        vocabulary=facts["vocab_size"],
-        exact=True,
-    )
-
-
-def count_parameters(facts: dict[str, int]) -> int:
-    """Matrices of a Llama-like or DeepSeek-V3 model from its config.json; norms and biases, below
-    one in a thousand, are left out."""
-    hidden, layers = facts["hidden_size"], facts["num_hidden_layers"]
-    embeddings = facts["vocab_size"] * hidden * (1 if facts.get("tie_word_embeddings") else 2)
-    dense_mlp = 3 * hidden * facts["intermediate_size"]
-    if "n_routed_experts" not in facts:
-        return embeddings + layers * (_attention_parameters(facts) + dense_mlp)
-    experts = facts["n_routed_experts"] + facts["n_shared_experts"]
-    moe_mlp = 3 * hidden * facts["moe_intermediate_size"] * experts
-    moe_mlp += hidden * facts["n_routed_experts"]
-    dense = facts["first_k_dense_replace"]
-    mlps = dense * dense_mlp + (layers - dense) * moe_mlp
-    return embeddings + layers * _attention_parameters(facts) + mlps
-
-
-def _attention_parameters(facts: dict[str, int]) -> int:
-    hidden, heads = facts["hidden_size"], facts["num_attention_heads"]
-    if "kv_lora_rank" not in facts:
-        width = facts.get("head_dim", hidden // heads)
-        return hidden * width * 2 * (heads + facts.get("num_key_value_heads", heads))
-    nope, rope, value = (
-        facts["qk_nope_head_dim"],
-        facts["qk_rope_head_dim"],
-        facts["v_head_dim"],
-    )
-    latent, query_latent = facts["kv_lora_rank"], facts.get("q_lora_rank")
-    queries = heads * (nope + rope)
-    query = hidden * query_latent + query_latent * queries if query_latent else hidden * queries
-    return (
-        query + hidden * (latent + rope) + latent * heads * (nope + value) + heads * value * hidden
-    )

@@ -85,6 +85,9 @@ class FolderModel(Settings):
     """A model that exists already."""
     path: str
     """A folder with config.json, safetensors weights and the tokenizer."""
+    shape: dict[str, int | bool | str] = {}
+    """What config.json says about sizes, to plan with before the folder is there; never trained
+    with."""
 
 
 class NanoData(Settings):
@@ -372,6 +375,17 @@ class ClusterSettings(Settings):
     """This machine."""
     device: Literal["cpu", "cuda"] = "cpu"
     """What the engines and the learner compute on."""
+    nodes: Positive = 1
+    """Machines."""
+    devices_per_node: Positive = 8
+    """GPUs of each machine."""
+    device_kind: Literal["unknown", "a100_40", "a100_80", "h100_80", "h800_80", "h200_141"] = (
+        "unknown"
+    )
+    """Which GPUs, for the plan: their memory and speed are in configs/devices.py."""
+    host_memory_gib: Annotated[float, Field(ge=0.0)] = 0.0
+    """Main memory of each machine, for the plan; 0: that of this machine on the CPU, not looked at
+    on GPUs."""
     threads: NonNegative = 0
     """CPU threads of the phase that is running; 0: all cores."""
     rendezvous_port: Annotated[int, Field(ge=0, le=65535)] = 0

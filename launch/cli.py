@@ -50,12 +50,20 @@ examples:
   launch score format completions.jsonl | jq .reward"""
 
 
+_PLAN_EXAMPLES = """examples:
+  launch plan                                              the nano model on this machine
+  launch plan r1_zero model=qwen2_5_7b cluster=8x80 data=gsm8k data.path=train.jsonl \\
+      learner.ranks=8 rollout.samplers=8 learner.gradient_checkpointing=true"""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0 done, 2 a mistake of the user's (one line on stderr), 130 interrupted."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     # argparse takes positional words only up to the first option: run r1_zero --dry-run seed=1.
-    if rest and (options.command is not _run or any(word.startswith("-") for word in rest)):
+    if rest and (
+        options.command not in (_run, _plan) or any(word.startswith("-") for word in rest)
+    ):
         parser.error(f"unknown arguments: {' '.join(rest)}")
     if rest:
         options.words += rest
@@ -95,6 +103,23 @@ def _parser() -> argparse.ArgumentParser:
         help="print the resolved settings and what the run will do, and stop",
     )
     run.set_defaults(command=_run)
+
+    plan = commands.add_parser(
+        "plan",
+        help="what a run would need and take: memory, placement, time",
+        description="What a run would need and take, on any cluster; nothing is started, and exit "
+        "code 2 says that it cannot be as it is set.",
+        epilog=_PLAN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    plan.add_argument(
+        "words",
+        nargs="*",
+        metavar="RECIPE | key=value",
+        help="the same as for launch run",
+    )
+    plan.add_argument("--json", action="store_true", help="print JSON: bytes and seconds")
+    plan.set_defaults(command=_plan)
 
     report = commands.add_parser("report", help="write the report.html of a run again")
     report.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
@@ -219,6 +244,17 @@ def _eval(options: argparse.Namespace) -> int:
     from launch.evaluate import evaluate
 
     return evaluate(config)
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from configs.checks import check_settings
+    from configs.compose import load_config
+
+    config = load_config(as_overrides(options.words))
+    check_settings(config)
+    from launch.plan import plan
+
+    return plan(config, as_json=options.json)
 
 
 def _report(options: argparse.Namespace) -> int:

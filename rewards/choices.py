@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rewards.accuracy import last_boxed
+from rewards.math.extraction import find_boxes
 
 # "Answer: B", "**Answer:** (B)", '"answer": "B"', "答案：B"; after a colon a sentence may go on.
 # "The answer is B." must end there, or "the answer is A common one" would be read as A.
@@ -31,6 +31,6 @@ def chosen_letter(text: str) -> str | None:
     stated = [match["colon"] or match["plain"] for match in _STATED.finditer(text)]
     if stated:
         return stated[-1]
-    boxed = last_boxed(text)
-    found = None if boxed is None else _BOXED.fullmatch(boxed)
+    boxes = find_boxes(text)
+    found = _BOXED.fullmatch(boxes[-1].content(text)) if boxes else None
     return None if found is None else found[1]

@@ -53,7 +53,7 @@ def fine_tune(
         metrics |= batch_metrics(batch)
         metrics |= timing_metrics(
             timer.seconds(),
-            num_tokens=sum(len(sequence.token_ids) for sequence in batch),
+            num_tokens=sum(len(each.token_ids) for each in batch),
             num_devices=learner.num_ranks,
         )
         observer.step_finished(StepResult(state, (), metrics))

@@ -187,7 +187,7 @@ def test_yaml_round_trip() -> None:
         ("recipe.epochs=2", "recipe.epochs is no setting of recipe.kind=rl"),
         ("recipe.kind=ppo", "recipe.kind=ppo: must be 'rl', 'sft'"),
         ("data=chat", "data.kind=chat: must be 'nano', 'gsm8k'."),
-        ("model=nano", "unknown option model=nano; choose one of: folder, nano_v3"),
+        ("model=nano", "unknown option model=nano; choose one of: deepseek_v3, folder, "),
         ("model=nano", "did you mean 'nano_v3'?"),
         ("scale=r1_zero_nano", "unknown option scale=r1_zero_nano; choose one of: "),
         ("model.path=x", "model.path is no setting of model.kind=nano"),
