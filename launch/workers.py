@@ -31,9 +31,14 @@ class Workers:
         """Metric name -> largest resident memory so far in GiB, of the processes on this node."""
         found = {}
         for name, pid in self.processes.items():
-            status = Path(f"/proc/{pid}/status").read_text()
-            (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
-            found[f"perf/peak_memory_gib/{name.replace(' ', '_')}"] = int(line.split()[1]) / 2**20
+            try:
+                status = Path(f"/proc/{pid}/status").read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it died, which the next call to it finds out
+            for line in status.splitlines():
+                if line.startswith("VmHWM:"):  # not there for a process that is just ending
+                    key = f"perf/peak_memory_gib/{name.replace(' ', '_')}"
+                    found[key] = int(line.split()[1]) / 2**20
         return found
 
 
