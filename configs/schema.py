@@ -405,6 +405,11 @@ class TrackingSettings(Settings):
     """Project the run appears under."""
     tensorboard: bool = False
     """Event files in the run folder."""
+
+
+class RlTracking(TrackingSettings):
+    """What reinforcement learning adds."""
+
     samples_per_step: NonNegative = 2
     """Groups written to rollouts/ each step for reading."""
 
@@ -432,7 +437,7 @@ class RlConfig(_Run):
     rollout: RolloutSettings
     learner: RlLearner
     cluster: ClusterSettings
-    tracking: TrackingSettings
+    tracking: RlTracking
 
 
 class SftConfig(_Run):

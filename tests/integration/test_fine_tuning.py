@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
+import torch
 
 from configs.schema import NanoModel, RewardSettings
 from recipes.nano_base import build_base
@@ -25,6 +26,7 @@ RUN = ("data=nano_solutions", "data.train_problems=640", "learner.ranks=1")
 
 def rates(folder: Path, problems: int = 64) -> tuple[float, float]:
     """(accuracy, format rate) at temperature 1 on held-out problems."""
+    torch.set_num_threads(1)  # threads inside operations this small would wait for each other
     tokenizer = load_tokenizer(folder)
     prompts = [
         Prompt(str(i), p.prompt, tuple(tokenizer.encode(p.prompt)), p.answer)
@@ -41,7 +43,7 @@ def rates(folder: Path, problems: int = 64) -> tuple[float, float]:
 
 
 def test_worked_solutions_raise_accuracy_and_format(tmp_path: Path) -> None:
-    """Measured here: accuracy 0.25 to 0.90, format 0.71 to 0.92 with 20 updates."""
+    """Measured: accuracy 0.30 to 0.84, format 0.67 to 0.97 with 20 updates."""
     words = ["run", "sft", "model=nano_v3", *RUN, f"run_dir={tmp_path}/run"]
     subprocess.run([sys.executable, "-m", "launch.cli", *words], check=True)
     losses = [

@@ -16,8 +16,8 @@ from configs.schema import (
     RlConfig,
     RlLearner,
     RlRecipe,
+    RlTracking,
     RolloutSettings,
-    TrackingSettings,
 )
 from rl.protocols import Policy, StepResult
 from rl.records import Completion, Group, Outcome, Prompt, Row, SamplingSettings, Score
@@ -50,7 +50,7 @@ def make_config(
             mini_batches=mini_batches, row_tokens=16, learning_rate=0.5, warmup_updates=4
         ),
         cluster=ClusterSettings(),
-        tracking=TrackingSettings(),
+        tracking=RlTracking(),
     )
 
 

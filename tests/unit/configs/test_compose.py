@@ -121,6 +121,7 @@ def test_files_may_set_what_only_other_kinds_of_runs_have() -> None:
         "learner.mini_batches=2",
         "learner.offload=true",
         "recipe.steps=3",
+        "tracking.samples_per_step=1",
         "rollout.samplers=2",
         "algorithm.kl_coef=0.0",
         "reward.format=0.5",
