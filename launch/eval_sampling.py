@@ -24,7 +24,7 @@ from configs.schema import (
     RlLearner,
     RlRecipe,
     RolloutSettings,
-    TrackingSettings,
+    RlTracking,
 )
 from launch.actors import SamplerActor
 from launch.cluster import WorkerLost, wait_all
@@ -135,5 +135,5 @@ def as_run_config(config: EvalConfig) -> RlConfig:
         ),
         learner=RlLearner(),
         cluster=config.cluster,
-        tracking=TrackingSettings(),
+        tracking=RlTracking(),
     )

@@ -94,7 +94,7 @@ class HeldoutLoss:
         """With the policy as it is; None when nothing is held out."""
         if not self._sequences:
             return None
-        path = self._folder / f"step-{state.step:06d}.json"
+        path = self._folder / f"loss-{state.step:06d}.json"
         if not path.exists():
             result = HeldoutResult(
                 version=state.version,

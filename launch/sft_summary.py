@@ -8,7 +8,8 @@ from pathlib import Path
 
 def heldout_losses(run_folder: Path) -> list[dict[str, float]]:
     """One line per evaluation: step, sequences, heldout/loss."""
-    results = [json.loads(p.read_text()) for p in sorted((run_folder / "eval").glob("*.json"))]
+    paths = sorted((run_folder / "eval").glob("loss-*.json"))
+    results = [json.loads(path.read_text()) for path in paths]
     return [
         {"step": each["version"], "sequences": each["sequences"], "heldout/loss": each["loss"]}
         for each in results

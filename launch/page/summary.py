@@ -15,7 +15,7 @@ import yaml
 from launch.page.curves import columns, drawn, kept_steps
 from launch.page.rollouts import Rollouts, Snapshot
 from launch.page.selection import REPORT_TEXT_CHARACTERS, clip
-from launch.sft_summary import data_summary
+from launch.sft_summary import data_summary, heldout_losses
 from launch.trackers import read_metrics
 from recipes.evaluation import from_json
 from rewards.format import THINK, opens_thinking
@@ -38,8 +38,7 @@ def summarise(run_folder: Path, snapshots: Sequence[Snapshot]) -> dict[str, Any]
     status = _json(run_folder / "status.json", {})
     kept = kept_steps(len(lines))
     metrics = columns([lines[index] for index in kept])
-    fine_tuning = _at(settings, "recipe.kind") == "sft"
-    evaluations = [] if fine_tuning else sorted((run_folder / "eval").glob("step-*.json"))
+    evaluations = sorted((run_folder / "eval").glob("step-*.json"))
     return {
         "name": run_folder.name,
         "facts": _facts(run_folder, settings, lines, attempts, status),
@@ -98,6 +97,7 @@ def _facts(
 ) -> list[list[str]]:
     """[label, value] pairs for the head of the page; what a run does not have is left out."""
     steps = status.get("steps", _at(settings, "recipe.steps") or len(lines))
+    losses = [f"{line['heldout/loss']:.4f}" for line in heldout_losses(run_folder)]
     model = _at(settings, "model.path") or _at(settings, "model.kind")
     data = _at(settings, "data.path") or _at(settings, "data.kind")
     prompts = _at(settings, "rollout.prompts_per_step")
@@ -112,6 +112,7 @@ def _facts(
         and f"{prompts} prompts × {_at(settings, 'rollout.samples_per_prompt')} samples",
         "Steps": lines and f"{len(lines):,} of {steps:,}",
         "Rows": (run_folder / "data.json").exists() and data_summary(run_folder),
+        "Held-out loss": losses and " → ".join(dict.fromkeys((losses[0], losses[-1]))),
         "Tokens": tokens and f"{tokens:,.0f}",
         "Time in steps": seconds and _duration(seconds),
         "Seed": str(_at(settings, "seed")),
