@@ -23,8 +23,8 @@ from configs.schema import (
     RlConfig,
     RlLearner,
     RlRecipe,
-    RolloutSettings,
     RlTracking,
+    RolloutSettings,
 )
 from launch.actors import SamplerActor
 from launch.cluster import WorkerLost, wait_all
