@@ -14,7 +14,7 @@ import torch
 from configs.schema import NanoModel, RewardSettings
 from recipes.nano_base import build_base
 from recipes.nano_world import draw_problems
-from rewards.scoring import score
+from rewards.scoring import Scorer
 from rl.records import GenerationRequest, Prompt, SamplingSettings
 from rollout.reference_sampler import ReferenceSampler
 from rollout.tokens import load_tokenizer
@@ -33,11 +33,9 @@ def rates(folder: Path, problems: int = 64) -> tuple[float, float]:
         for i, p in enumerate(draw_problems(problems, heldout=True, seed=1))
     ]
     requests = [GenerationRequest(prompt, 0, seed) for seed, prompt in enumerate(prompts)]
-    completions = ReferenceSampler(folder).generate(requests, SamplingSettings(1.0, 1.0, 48))
-    scores = [
-        score(p.text, c.text, p.answer, c.finish_reason, RewardSettings())
-        for p, c in zip(prompts, completions, strict=True)
-    ]
+    completions = list(ReferenceSampler(folder).generate(requests, SamplingSettings(1.0, 1.0, 48)))
+    with Scorer(RewardSettings()) as scorer:
+        scores = scorer.score_all(completions, {p.id: p for p in prompts}, 48)
     accuracy, form = (fmean(s.parts[name] for s in scores) for name in ("accuracy", "format"))
     return accuracy, form
 
