@@ -15,7 +15,7 @@ import pytest
 from launch.trackers import read_metrics
 from tests.faults.harness import LIMIT_S, final_sha256, finish, leftover_processes
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 TINY = (
     "model=nano_v3",
