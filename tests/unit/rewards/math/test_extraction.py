@@ -144,4 +144,6 @@ def test_hostile_texts_take_linear_time(checker: MathChecker, text: str) -> None
         outcome = checker.check("<think>a</think>" + text, "7", is_answer=is_answer).outcome
         assert outcome is not Outcome.CORRECT
         checker.check(text, "7", is_answer=is_answer)
-    assert time.process_time() - start < 2.0
+    # About a second; twice that where the garbage collector of a long test run looks in. Quadratic
+    # work on half a million characters would take many minutes.
+    assert time.process_time() - start < 20.0
