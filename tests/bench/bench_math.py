@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from math import gcd
+from math import gcd, lcm
 from statistics import quantiles
 
 from configs.schema import MathSettings
@@ -87,7 +87,8 @@ def bombs(checker: MathChecker) -> str:
         start = time.perf_counter()
         assert checker.check(bomb, "5", is_answer=True).outcome is not Outcome.CORRECT
         ended = time.perf_counter()
-        checker.check(f"\\int_0^1 {i + 2} x dx", f"\\frac{{{i + 2}}}{{2}}", is_answer=True)
+        # Cheap, but for Math-Verify: a new worker has to answer it.
+        checker.check(f"\\operatorname{{lcm}}({i + 2}, 7)", f"{lcm(i + 2, 7)}", is_answer=True)
         worst = max(worst, ended - start)
         following = max(following, time.perf_counter() - ended)
     return f"{worst:7.2f} s, the next check after {1000 * following:.0f} ms"
