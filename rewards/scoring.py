@@ -18,7 +18,7 @@ from rewards.code.completions import extract_code
 from rewards.code.judge import CodeJudge
 from rewards.code.tasks import TaskError, read_task
 from rewards.code.verdicts import CodeVerdictKind
-from rewards.format import THINK, format_reward, opens_thinking, thinking_part
+from rewards.format import format_reward, thinking_part
 from rewards.language import SCRIPTS_OF, language_share
 from rewards.math import MathChecker
 from rewards.overlong import overlong_penalty
@@ -37,8 +37,6 @@ CODE_OUTCOMES = {
 }
 NO_VERDICT = (Outcome.UNPARSEABLE_GOLD, Outcome.CHECKER_ERROR)
 """The data set's or our own fault: such a completion gets no reward instead of a zero."""
-WEIGHTED = ("accuracy", "format", "language", "repetition", "overlong")
-"""The parts that add up to the reward; settings of the same names are their weights."""
 
 
 class Scorer:
@@ -77,7 +75,15 @@ class Scorer:
         parts = {"accuracy": accuracy, **self._text_parts(prompt, completion, max_tokens)}
         if outcome in NO_VERDICT:
             return Score(reward=None, outcome=outcome, parts=parts)
-        reward = sum(_weight(self._settings, name) * parts.get(name, 0.0) for name in WEIGHTED)
+        settings = self._settings
+        weights = {
+            "accuracy": settings.accuracy,
+            "format": settings.format,
+            "language": settings.language,
+            "repetition": settings.repetition,
+            "overlong": settings.overlong,
+        }
+        reward = sum(weight * parts.get(name, 0.0) for name, weight in weights.items())
         return Score(reward=reward, outcome=outcome, parts=parts)
 
     def check_gold(self, prompt: Prompt) -> str | None:
@@ -106,8 +112,7 @@ class Scorer:
     def _accuracy(self, prompt: Prompt, text: str) -> tuple[Outcome, float]:
         if _is_code(prompt):
             return self._code_accuracy(prompt, text)
-        opened = THINK if opens_thinking(prompt.text) else ""
-        outcome = self._math.check(opened + text, prompt.answer).outcome
+        outcome = self._math.check(text, prompt.answer).outcome
         return outcome, float(outcome is Outcome.CORRECT)
 
     def _code_accuracy(self, prompt: Prompt, text: str) -> tuple[Outcome, float]:
@@ -127,7 +132,6 @@ class Scorer:
         self, prompt: Prompt, completion: Completion, max_tokens: int
     ) -> dict[str, float]:
         settings = self._settings
-        thinking = thinking_part(completion.text)
         parts = {
             "format": format_reward(
                 prompt.text, completion.text, completion.finish_reason, settings.format_form
@@ -135,7 +139,9 @@ class Scorer:
         }
         if settings.language != 0.0:
             found = language_share(
-                thinking, prompt.metadata["language"], settings.max_stripped_share
+                thinking_part(completion.text),
+                prompt.metadata["language"],
+                settings.max_stripped_share,
             )
             if found.share is not None:
                 parts["language"] = found.share
@@ -196,10 +202,6 @@ def check_gold_answers(
                     f"data: the problem {prompt.id} cannot be scored: {problem}; mend the row or "
                     "leave it out"
                 )
-
-
-def _weight(settings: RewardSettings, name: str) -> float:
-    return cast(float, getattr(settings, name))
 
 
 def _is_code(prompt: Prompt) -> bool:

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rewards.format import THINK, opens_thinking
+from rewards.format import opens_thinking
 from rewards.math.extraction import from_completion
 from rl.advantages import ADVANTAGES, advantages
 from rollout.journal import FILE_NAME, ROW
@@ -218,18 +218,17 @@ def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
 def _annotated(
     group: Mapping[str, Any], row: Sequence[float | None], before: dict[str, Any] | None
 ) -> dict[str, Any]:
-    opened = THINK if opens_thinking(group["prompt"]) else ""
     return {
         "id": group["prompt_id"],
         "prompt": group["prompt"],
         "answer": group["answer"],
-        "opened": bool(opened),
+        "opened": opens_thinking(group["prompt"]),
         "before": before,
         "completions": [
             {
                 **entry,
                 "advantage": None if advantage is None else round(advantage, 4),
-                "extracted": from_completion(opened + entry["text"]),
+                "extracted": from_completion(entry["text"]),
                 "mixed": languages_mixed(entry["text"]),
             }
             for entry, advantage in zip(group["completions"], row, strict=True)

@@ -18,7 +18,7 @@ from launch.page.selection import REPORT_TEXT_CHARACTERS, clip
 from launch.sft_summary import data_summary, heldout_losses
 from launch.trackers import read_metrics
 from recipes.evaluation import from_json
-from rewards.format import THINK, opens_thinking
+from rewards.format import opens_thinking
 from rewards.math.extraction import from_completion
 
 EXAMPLES = 8
@@ -165,15 +165,14 @@ def _right(group: Mapping[str, Any]) -> int:
 
 def _first_sample(group: Mapping[str, Any]) -> dict[str, Any]:
     first = group["completions"][0]
-    opened = opens_thinking(group["prompt"])
     text, cut = clip(first["text"], REPORT_TEXT_CHARACTERS)
     return {
         "text": text,
         "cut": cut,
-        "opened": opened,
+        "opened": opens_thinking(group["prompt"]),
         "outcome": first["outcome"],
         "tokens": first["tokens"],
-        "extracted": from_completion((THINK if opened else "") + first["text"]),
+        "extracted": from_completion(first["text"]),
         "right": _right(group),
         "samples": len(group["completions"]),
     }
