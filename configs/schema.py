@@ -101,6 +101,8 @@ class NanoData(Settings):
     """Problems to train on; each is used once before any is used again."""
     heldout_problems: Positive = 256
     """Held-out problems never occur in any training split."""
+    template: Literal["r1_zero", "chat"] = "r1_zero"
+    """r1_zero: plain text as in the base model's corpus; chat: the tokenizer's chat template."""
 
 
 class Gsm8kData(Settings):
