@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from configs.schema import RunConfig, SftConfig
+from configs.schema import AnyRunConfig, RlConfig, SampledDataConfig, SftConfig
 from launch.cluster import WorkerLost, protect_ray
 from launch.console import RL_CURVES, SFT_CURVES, RunConsole
+from launch.data_console import print_data_outcome
 from launch.outcome import print_outcome, print_sft_outcome
 from launch.report import write_report
 from launch.run_folder import RunFolder, full_disk_is_a_user_error
@@ -16,8 +17,8 @@ from rollout.canary import CanaryError
 EXIT_DONE, EXIT_CANARY, EXIT_WORKER_LOST = 0, 3, 86
 
 
-def run(config: RunConfig) -> int:
-    """Train, or continue; returns the exit code."""
+def run(config: AnyRunConfig) -> int:
+    """Train or make data, or continue; returns the exit code."""
     folder = RunFolder(config)
     if not _is_finished(folder, config):
         folder.begin_attempt()
@@ -26,7 +27,7 @@ def run(config: RunConfig) -> int:
         title = f"R1 Foundry · {folder.path.name} · attempt {folder.attempt}"
         try:
             with full_disk_is_a_user_error(folder.path, "the run"):
-                _train(folder, config, title)
+                _do(folder, config, title)
         except WorkerLost as lost:
             folder.write_status(phase="lost a worker", message=str(lost))
             print(f"{lost}; logs in {folder.log_dir}; run the same command again to continue")
@@ -35,20 +36,33 @@ def run(config: RunConfig) -> int:
             folder.write_status(phase="stopped by the canary", message=str(error))
             print(f"{error} Nothing was trained on completions of these weights.")
             return EXIT_CANARY
-    show = print_sft_outcome if isinstance(config, SftConfig) else print_outcome
-    show(folder.path, write_report(folder.path))
+    _show(folder.path, config)
     return EXIT_DONE
 
 
-def _is_finished(folder: RunFolder, config: RunConfig) -> bool:
+def _show(folder: Path, config: AnyRunConfig) -> None:
+    if isinstance(config, SampledDataConfig):
+        print_data_outcome(folder)
+    elif isinstance(config, SftConfig):
+        print_sft_outcome(folder, write_report(folder))
+    else:
+        print_outcome(folder, write_report(folder))
+
+
+def _is_finished(folder: RunFolder, config: AnyRunConfig) -> bool:
     """Reinforcement learning can be made longer; the end of fine-tuning is that of its cosine."""
-    steps = 1 if isinstance(config, SftConfig) else config.recipe.steps
+    steps = config.recipe.steps if isinstance(config, RlConfig) else 1
     return folder.finished_steps() >= steps
 
 
-def _train(folder: RunFolder, config: RunConfig, title: str) -> None:
+def _do(folder: RunFolder, config: AnyRunConfig, title: str) -> None:
     """What is imported here imports Ray, which must find its token."""
-    if isinstance(config, SftConfig):
+    if isinstance(config, SampledDataConfig):
+        from launch.data_making import make_data_in
+
+        with RunConsole(title, 0, curves={}) as console:
+            make_data_in(folder, config, console)
+    elif isinstance(config, SftConfig):
         from launch.fine_tuning import fine_tune_in
 
         with RunConsole(title, 0, curves=SFT_CURVES) as console:
