@@ -6,7 +6,9 @@ it names no number, the value here is this program's.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from configs.base import Fraction, NonNegative, Positive, Settings
 
@@ -27,11 +29,38 @@ class FilterSettings(Settings):
     """Whether the thinking may hold fenced code; a summary always may."""
 
 
-class RewriterSettings(Settings):
+class TextModelSettings(Settings):
+    """A language model that is asked in plain words."""
+
+    url: str = ""
+    """Of an OpenAI-compatible server, such as http://10.0.0.5:8000/v1."""
+    model: str = ""
+    """by=endpoint: the model's name there; by=model: its folder."""
+    token_file: str = ""
+    """A file with the server's bearer token; empty: it asks for none."""
+    timeout_s: Annotated[float, Field(gt=0.0)] = 600.0
+    """Longest wait for one answer of a server."""
+    connections: Positive = 16
+    """Requests to a server at the same time."""
+    max_tokens: Positive = 32768
+    """Length cap of an answer."""
+    temperature: Annotated[float, Field(ge=0.0)] = 0.6
+    """Of its answers."""
+
+
+class RewriterSettings(TextModelSettings):
     """Who brings trajectories into the first person and writes the summaries."""
 
-    by: Literal["none", "rule"] = "none"
-    """none: they stay as they are; rule: the nano world's rule."""
+    by: Literal["none", "rule", "endpoint", "model"] = "none"
+    """none: they stay as they are; rule: the nano world's rule; endpoint: a server; model: a model
+    folder, sampled here once the policy has been."""
+
+
+class JudgeSettings(TextModelSettings):
+    """Who compares with the reference what rules cannot compare."""
+
+    by: Literal["none", "endpoint", "model"] = "none"
+    """none: such trajectories are dropped; endpoint: a server; model: a model folder."""
 
 
 class SampledDataRecipe(Settings):
@@ -45,3 +74,5 @@ class SampledDataRecipe(Settings):
     """What is dropped."""
     rewriter: RewriterSettings = RewriterSettings()
     """What is rewritten, and by whom. A rewritten answer is checked again."""
+    judge: JudgeSettings = JudgeSettings()
+    """A generative judge, for answers that rules cannot compare."""

@@ -18,8 +18,13 @@ def data_plan(config: SampledDataConfig) -> dict[str, str]:
         "kept on disk": f"every {rollout.wave_prompts} prompts"
         if rollout.wave_prompts
         else "all prompts together",
-        "rewriting": "none" if recipe.rewriter.by == "none" else "by a rule",
+        "rewriting": _who(recipe.rewriter.by, recipe.rewriter.model, "as sampled"),
+        "judge": _who(recipe.judge.by, recipe.judge.model, "rules only"),
         "per prompt": f"at most {recipe.keep_per_prompt} kept"
         if recipe.keep_per_prompt
         else "all that pass are kept",
     }
+
+
+def _who(by: str, model: str, nobody: str) -> str:
+    return {"none": nobody, "rule": "by a rule"}.get(by, f"by {model} ({by})")

@@ -32,10 +32,12 @@ from launch.data_folder import DataFolder
 from launch.eval_folder import model_sha256
 from launch.rollouts import GenerationPlan, RayRollouts
 from launch.run_folder import RunFolder
+from launch.text_models import open_text_models
 from launch.training import base_model
 from launch.workers import start_samplers
-from recipes.data_rows import Finisher, finish_wave
+from recipes.data_rows import Finisher
 from recipes.datasets import load_prompts
+from recipes.trajectories import Trajectory
 from rewards.scoring import Scorer, check_gold_answers
 from rl.records import Outcome, Prompt, SamplingSettings
 from rollout.journal import Journal
@@ -58,11 +60,7 @@ def make_data_in(folder: RunFolder, config: SampledDataConfig, console: RunConso
     console.total_steps = len(waves)
     journal = Journal(folder.path / "journal")
     _sample(folder, config, model, waves, data, journal, console)
-    with Scorer(config.reward) as scorer:
-        finisher = Finisher(config.recipe, scorer, config.rollout.max_tokens)
-        for index in data.missing(len(waves)):
-            console.doing(f"filtering wave {index + 1} of {len(waves)}")
-            data.write_rows(index, finish_wave(journal.read(index)[0], finisher))
+    _finish(folder, config, len(waves), data, journal, console)
     folder.write_status(phase="finished", step=1, steps=1, **data.assemble(sets.rejected))
 
 
@@ -101,6 +99,31 @@ def _sample(
                 f"prompts, {right / len(outcomes):.1%} right"
             )
             folder.write_status(phase="sampling", step=0, waves=index + 1, waves_in_all=len(waves))
+
+
+def _finish(
+    folder: RunFolder,
+    config: SampledDataConfig,
+    num_waves: int,
+    data: DataFolder,
+    journal: Journal,
+    console: RunConsole,
+) -> None:
+    """Decide what becomes of every sample, wave by wave."""
+    missing = data.missing(num_waves)
+    if not missing:
+        return
+    with (
+        Scorer(config.reward) as scorer,
+        open_text_models(config, folder.log_dir) as (rewriter, judge),
+    ):
+        finisher = Finisher(config.recipe, scorer, rewriter, judge)
+        for index in missing:
+            samples = finisher.finish(journal.read(index)[0])
+            data.write_rows(index, samples)
+            kept = sum(isinstance(each, Trajectory) for each in samples)
+            console.doing(f"wave {index + 1} of {num_waves}: {kept} of {len(samples)} kept")
+            folder.write_status(phase="filtering", step=0, waves=index + 1, waves_in_all=num_waves)
 
 
 @contextmanager
