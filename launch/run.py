@@ -14,7 +14,7 @@ from launch.report import write_report
 from launch.run_folder import RunFolder, full_disk_is_a_user_error
 from rollout.canary import CanaryError
 
-EXIT_DONE, EXIT_CANARY, EXIT_WORKER_LOST = 0, 3, 86
+EXIT_DONE, EXIT_CANARY, EXIT_WAITING, EXIT_WORKER_LOST = 0, 3, 4, 86
 
 
 def run(config: AnyRunConfig) -> int:
@@ -36,17 +36,18 @@ def run(config: AnyRunConfig) -> int:
             folder.write_status(phase="stopped by the canary", message=str(error))
             print(f"{error} Nothing was trained on completions of these weights.")
             return EXIT_CANARY
-    _show(folder.path, config)
-    return EXIT_DONE
+    return _show(folder, config)
 
 
-def _show(folder: Path, config: AnyRunConfig) -> None:
+def _show(folder: RunFolder, config: AnyRunConfig) -> int:
+    """What came out, and the exit code that says so."""
     if isinstance(config, SampledDataConfig):
-        print_data_outcome(folder)
-    elif isinstance(config, SftConfig):
-        print_sft_outcome(folder, write_report(folder))
-    else:
-        print_outcome(folder, write_report(folder))
+        waits = not folder.finished_steps()
+        print_data_outcome(folder.path, waits=waits)
+        return EXIT_WAITING if waits else EXIT_DONE
+    show = print_sft_outcome if isinstance(config, SftConfig) else print_outcome
+    show(folder.path, write_report(folder.path))
+    return EXIT_DONE
 
 
 def _is_finished(folder: RunFolder, config: AnyRunConfig) -> bool:

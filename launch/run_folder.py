@@ -37,6 +37,7 @@ FREE_TO_CHANGE = (
     "recipe.steps",
     "recipe.eval_every",
     "recipe.keep_checkpoints",
+    "recipe.reviewed",
     "cluster.rendezvous_port",
     "cluster.start_timeout_s",
     "cluster.step_timeout_s",
