@@ -54,5 +54,8 @@ class KubernetesCluster(ClusterSettings):
     namespaces that enforce the restricted Pod Security Standard need."""
     retries: NonNegative = 3
     """How often a failed attempt is followed by another, in new pods, which continues the run."""
+    grace_s: Annotated[int, Field(ge=120)] = 600
+    """How long pods that have to go may stay, to finish the step and save; longer than a step, or
+    an eviction costs what was done since the last checkpoint."""
     keep_failed_s: Annotated[int, Field(ge=0)] = 1800
     """How long the pods of a failed run stay, to be looked into."""

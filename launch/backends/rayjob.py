@@ -17,19 +17,19 @@ import yaml
 from configs.compose import to_yaml
 from configs.kubernetes import KubernetesCluster
 from configs.schema import RunConfig
+from launch.backends.pod import SETTINGS_VARIABLE
 
 Manifest = dict[str, Any]
 
-SETTINGS_VARIABLE = "R1_FOUNDRY_SETTINGS"
 ENTRYPOINT = "python -m launch.backends.pod"
 RAY_VERSION = "2.60.0"
 HEAD = "ray-head"
 WORKER = "ray-worker"
+SUBMITTER = "ray-job-submitter"
+"""What KubeRay calls the container that shows the driver's output."""
 HEAD_RESOURCES = {"cpu": "4", "memory": "16Gi"}
 HEAD_SHARED_MEMORY_GIB = 8
 """For the driver: it holds the completions of a step and builds the nano model, but no other."""
-GRACE_S = 120
-"""Between the wish to end a pod and its end by force: time to write a checkpoint."""
 KEEP_DONE_S = 300
 """How long the pods of a run that has ended well stay."""
 LABEL = "app.kubernetes.io/name"
@@ -161,6 +161,7 @@ def _container(
         **cluster.env,
     }
     mounts = {cluster.runs_path: "runs", "/dev/shm": "shared-memory", "/tmp": "tmp"}
+    wait = ["python", "-m", "launch.backends.pod", "wait"]
     mounts |= {path: claim for claim, path in cluster.more_claims.items()}
     return {
         "name": name,
@@ -170,13 +171,8 @@ def _container(
         "resources": {"limits": resources, "requests": resources},
         "volumeMounts": [{"name": volume, "mountPath": path} for path, volume in mounts.items()],
         "securityContext": _unprivileged(),
-        "lifecycle": {"preStop": {"exec": {"command": ["/bin/bash", "-c", save_first(run_dir)]}}},
+        "lifecycle": {"preStop": {"exec": {"command": [*wait, run_dir]}}},
     }
-
-
-def save_first(run_dir: str) -> str:
-    """Shell: ask the driver for a checkpoint, and keep the pod's processes until it has ended."""
-    return f'cd "{run_dir}" || exit 0; [ -e STOP ] || echo again > STOP'
 
 
 def _unprivileged() -> Manifest:
@@ -208,7 +204,7 @@ def _spec(cluster: KubernetesCluster, container: Manifest, volumes: list[Manifes
     """What pods of all kinds have in common."""
     spec: Manifest = {
         "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": GRACE_S,
+        "terminationGracePeriodSeconds": cluster.grace_s,
         "automountServiceAccountToken": False,
         "securityContext": {
             "runAsNonRoot": True,
@@ -232,7 +228,7 @@ def _submitter(cluster: KubernetesCluster) -> Manifest:
     """The pod that starts the driver in K8sJobMode; KubeRay adds its command."""
     resources = {"cpu": "500m", "memory": "1Gi"}
     container = {
-        "name": "ray-job-submitter",
+        "name": SUBMITTER,
         "image": cluster.image,
         "env": [{"name": "HOME", "value": "/tmp"}],
         "resources": {"limits": resources, "requests": resources},
