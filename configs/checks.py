@@ -40,9 +40,12 @@ def check_settings(config: RunConfig) -> None:
     _report(findings)
 
 
-def check_files(config: RunConfig) -> None:
-    """Whether what the run reads is there and what it writes can be written."""
-    if isinstance(config, SftConfig):
+def check_files(config: RunConfig, *, in_pods: bool = False) -> None:
+    """Whether what the run reads is there and what it writes can be written. On Kubernetes, only
+    the driver can look at what there is in the pods."""
+    if isinstance(config.cluster, KubernetesCluster) and not in_pods:
+        _report([run_dir_is_writable(config)])
+    elif isinstance(config, SftConfig):
         _report([check(config) for check in SFT_FILE_CHECKS])
     else:
         _report([check(config) for check in FILE_CHECKS])

@@ -7,6 +7,7 @@ head pod, unless the user's folder is on that claim.
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -102,9 +103,11 @@ class KubernetesBackend:
         if folder == str(run_dir.resolve()) or _pod(_of(job), job, submitter=False) is None:
             return
         for name in ("status.json", "run.json"):
-            text = _in_head(job, "bash", "-c", f"cat '{folder}/{name}' 2>/dev/null || true")
-            if text:
-                write_atomically(run_dir / name, text)
+            try:
+                text = _in_head(job, "cat", f"{folder}/{name}")
+            except KubectlFailed:
+                return  # not written yet, or the pod has just gone: what is known stays
+            write_atomically(run_dir / name, text)
 
 
 def _kubectl(config: RunConfig) -> Kubectl:
@@ -145,8 +148,6 @@ def _make_way(kubectl: Kubectl, run_dir: Path, name: str) -> None:
 
 def _create(kubectl: Kubectl, manifest: Path) -> dict[str, Any]:
     """The metadata of the RayJob made from a file."""
-    import json
-
     return json.loads(kubectl.run("create", "--filename", str(manifest), "--output=json"))[
         "metadata"
     ]
@@ -176,8 +177,10 @@ def _pod(kubectl: Kubectl, job: Job, *, submitter: bool) -> str | None:
         labels = f"job-name={job.id}"
     pods = kubectl.read("pods", f"--selector={labels}")
     assert pods is not None, "a list is never missing"
-    started = [pod for pod in pods["items"] if pod.get("status", {}).get("phase") != "Pending"]
-    return started[-1]["metadata"]["name"] if started else None
+    # The submitter's own pod ends with the driver; a head pod stays.
+    shown = ("Running", "Succeeded", "Failed") if submitter else ("Running",)
+    found_pods = [pod for pod in pods["items"] if pod.get("status", {}).get("phase") in shown]
+    return found_pods[-1]["metadata"]["name"] if found_pods else None
 
 
 def _log_of(kubectl: Kubectl, pod: str, run_dir: Path, role: str, *, follow: bool) -> Iterator[str]:

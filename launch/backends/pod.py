@@ -13,6 +13,7 @@ from configs.errors import UserError
 from launch.stop import FILE, stop_asked, withdraw_stop
 
 SETTINGS_VARIABLE = "R1_FOUNDRY_SETTINGS"
+"""How the settings get here."""
 POLL_S = 0.5
 
 
@@ -25,9 +26,9 @@ def main() -> int:
 
     try:
         config = from_yaml(os.environ[SETTINGS_VARIABLE])
+        check_files(config, in_pods=True)
         # Whoever asked for it meant the attempt before.
         withdraw_stop(Path(config.run_dir))
-        check_files(config)
         return run(config)
     except UserError as error:
         for line in str(error).splitlines():

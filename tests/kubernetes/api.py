@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -71,8 +72,8 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.store = store
         self.discovery = discovery()
-        self.logs: dict[tuple[str, str], Path] = {}
-        """(pod, container) -> the file with what it printed."""
+        self.logs: dict[tuple[str, str], tuple[Path, Callable[[], bool]]] = {}
+        """(pod, container) -> the file with what it printed, and whether it has ended."""
         self.requests: list[str] = []
 
 
@@ -117,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self._json(200, listed | meta)
             case [*_, "namespaces", namespace, "pods", name, "log"]:
                 store.get("pods", namespace, name)
-                self._log(namespace, name, query)
+                self._log(name, query)
             case [*_, "namespaces", namespace, "pods", name, "exec"]:
                 store.get("pods", namespace, name)
                 exec_over_websocket(self, parse_qs(urlsplit(self.path).query)["command"])
@@ -161,26 +162,21 @@ class _Handler(BaseHTTPRequestHandler):
         )
         self._stream("application/json", (json.dumps(each).encode() + b"\n" for each in events))
 
-    def _log(self, namespace: str, pod: str, query: dict[str, str]) -> None:
-        path = self.server.logs[pod, query["container"]]
-        self._stream("text/plain", self._lines(namespace, pod, path, "follow" in query))
+    def _log(self, pod: str, query: dict[str, str]) -> None:
+        path, has_ended = self.server.logs[pod, query["container"]]
+        self._stream("text/plain", _lines(path, has_ended if "follow" in query else lambda: True))
 
-    def _lines(self, namespace: str, pod: str, path: Path, follow: bool) -> Iterator[bytes]:
-        with path.open("rb") as file:
-            while True:
-                if chunk := file.read():
-                    yield chunk
-                elif not follow or self._ended(namespace, pod):
-                    break
-                else:
-                    threading.Event().wait(0.05)
+
+def _lines(path: Path, has_ended: Callable[[], bool]) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while True:
+            # Asked before reading, so that the last words are read too.
+            over = has_ended()
             if chunk := file.read():
                 yield chunk
-
-    def _ended(self, namespace: str, pod: str) -> bool:
-        pods = self.server.store.find("pods", namespace)
-        phases = {each["metadata"]["name"]: each["status"]["phase"] for each in pods}
-        return phases.get(pod) != "Running"
+            if over:
+                return
+            time.sleep(0.05)
 
 
 @contextmanager

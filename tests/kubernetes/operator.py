@@ -23,15 +23,19 @@ from typing import Any
 from tests.kubernetes.api import Server
 from tests.kubernetes.store import Refused
 
-KILL_AFTER_S = 20.0
+HOOK_S, KILL_AFTER_S = 180.0, 20.0
 NAMESPACE = "training"
+DRIVER = "launch.backends.pod"
+SUBMITTER = "ray-job-submitter"
 
 
 class Operator(threading.Thread):
     """Looks after every RayJob until it is told to stop."""
 
-    def __init__(self, server: Server, folder: Path) -> None:
+    def __init__(self, server: Server, folder: Path, module: str) -> None:
+        """module: what is run in place of the entrypoint's."""
         super().__init__(daemon=True)
+        self._module = module
         self._server = server
         self._store = server.store
         self._folder = folder
@@ -68,7 +72,7 @@ class Operator(threading.Thread):
                 cluster = f"{name}-{uuid.uuid4().hex[:5]}"
                 self._say(name, "Initializing", rayClusterName=cluster, jobStatus="")
             case "Initializing":
-                self._attempts[uid] = Attempt(self._server, self._folder, job)
+                self._attempts[uid] = Attempt(self._server, self._folder, job, self._module)
                 self._say(name, "Running", jobStatus="RUNNING")
             case "Running" if (code := self._attempts[uid].exit_code()) is not None:
                 self._finish(job, code)
@@ -104,13 +108,13 @@ class Operator(threading.Thread):
 class Attempt:
     """The head's pod of one RayCluster: a process for its Ray container and the driver in it."""
 
-    def __init__(self, server: Server, folder: Path, job: dict[str, Any]) -> None:
+    def __init__(self, server: Server, folder: Path, job: dict[str, Any], module: str) -> None:
         self._server = server
         cluster = job["status"]["rayClusterName"]
         self.pod = f"{cluster}-head"
         group = job["spec"]["rayClusterSpec"]["headGroupSpec"]
         (self._container,) = group["template"]["spec"]["containers"]
-        submitter = {"name": "ray-job-submitter", "image": self._container["image"]}
+        submitter = {"name": SUBMITTER, "image": self._container["image"]}
         labels = {"ray.io/cluster": cluster, "ray.io/node-type": "head"}
         body = {
             "apiVersion": "v1",
@@ -121,10 +125,10 @@ class Attempt:
         }
         server.store.create("pods", NAMESPACE, body)
         log = folder / f"{self.pod}.log"
-        server.logs[self.pod, "ray-job-submitter"] = log
+        server.logs[self.pod, SUBMITTER] = log, lambda: self.exit_code() is not None
         with log.open("wb") as file:
             self._process = subprocess.Popen(
-                ["bash", "-c", job["spec"]["entrypoint"]],
+                ["bash", "-c", job["spec"]["entrypoint"].replace(DRIVER, module)],
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
@@ -139,7 +143,7 @@ class Attempt:
         """preStop, SIGTERM to what runs in the container, SIGKILL."""
         if self._process.poll() is None:
             hook = self._container["lifecycle"]["preStop"]["exec"]["command"]
-            subprocess.run(hook, timeout=KILL_AFTER_S, check=True)
+            subprocess.run(hook, timeout=HOOK_S, check=True, env=self._environment())
         for sign in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, sign)
@@ -153,14 +157,15 @@ class Attempt:
         given = {each["name"]: each["value"] for each in self._container["env"]}
         return {
             "PATH": f"{python}:{os.environ['PATH']}",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
             "RAY_AUTH_MODE": "token",
             **{name: value.replace("$$(", "$(") for name, value in given.items()},
         }
 
 
 @contextmanager
-def operator(server: Server, folder: Path) -> Iterator[Operator]:
-    running = Operator(server, folder)
+def operator(server: Server, folder: Path, module: str = DRIVER) -> Iterator[Operator]:
+    running = Operator(server, folder, module)
     running.start()
     try:
         yield running

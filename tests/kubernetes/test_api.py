@@ -70,7 +70,7 @@ def test_logs_and_commands_of_a_pod(kubectl: Kubectl, server: Server, tmp_path: 
     server.store.create("pods", "training", pod)
     log = tmp_path / "log"
     log.write_text("first\nsecond\n")
-    server.logs["head", "ray-head"] = log
+    server.logs["head", "ray-head"] = log, lambda: True
     assert kubectl("logs", "head", "-c", "ray-head").stdout == "first\nsecond\n"
     assert kubectl("logs", "-f", "head", "-c", "ray-head").stdout == "first\nsecond\n"
     server.store.patch("pods", "training", "head", {"status": {"phase": "Running"}}, status=True)
