@@ -82,6 +82,7 @@ class RunRecord:
             self._console.doing(f"writing the checkpoint of step {state.step}")
             self._checkpoints.save(state, self._workers.learner.save)
         if asked:
+            self._watch.stop()
             raise StopAsked(state.step, final=asked == "final")
         return due
 
