@@ -219,7 +219,9 @@ def test_continues_with_the_same_bits(one_rank: list[Any], two_ranks: list[Any])
         assert identical(result["undisturbed"], result["restarted"])
 
 
-def test_offload_frees_weights_optimizer_and_gradients(one_rank: list[Any], two_ranks: list[Any]) -> None:
+def test_offload_frees_weights_optimizer_and_gradients(
+    one_rank: list[Any], two_ranks: list[Any]
+) -> None:
     """That they come back is part of the test above."""
     for result in all_results(one_rank, two_ranks):
         assert result["bytes_after_offload"] == 0
