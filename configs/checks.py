@@ -17,6 +17,8 @@ from configs.data_checks import (
 )
 from configs.errors import UserError
 from configs.facts import is_hub_name, max_prompt_tokens, model_facts
+from configs.kubernetes import KubernetesCluster
+from configs.kubernetes_checks import KUBERNETES_CHECKS
 from configs.schema import (
     AnyRunConfig,
     ChatData,
@@ -38,16 +40,23 @@ def check_settings(config: AnyRunConfig) -> None:
     """All cross-field rules; every broken one is named, one per line."""
     if isinstance(config, SampledDataConfig):
         _report([check(config) for check in DATA_SETTING_CHECKS])
-    elif isinstance(config, SftConfig):
-        _report([check(config) for check in SFT_SETTING_CHECKS])
+        return
+    if isinstance(config, SftConfig):
+        findings = [check(config) for check in SFT_SETTING_CHECKS]
     else:
-        _report([check(config) for check in SETTING_CHECKS])
+        findings = [check(config) for check in SETTING_CHECKS]
+    if isinstance(config.cluster, KubernetesCluster):
+        findings += [check(config, config.cluster) for check in KUBERNETES_CHECKS]
+    _report(findings)
 
 
-def check_files(config: AnyRunConfig) -> None:
-    """Whether what the run reads is there and what it writes can be written."""
+def check_files(config: AnyRunConfig, *, in_pods: bool = False) -> None:
+    """Whether what the run reads is there and what it writes can be written. On Kubernetes, only
+    the driver can look at what there is in the pods."""
     if isinstance(config, SampledDataConfig):
         _report([check(config) for check in DATA_FILE_CHECKS])
+    elif isinstance(config.cluster, KubernetesCluster) and not in_pods:
+        _report([run_dir_is_writable(config)])
     elif isinstance(config, SftConfig):
         _report([check(config) for check in SFT_FILE_CHECKS])
     else:
@@ -264,12 +273,12 @@ def data_file_has_rows(config: RlConfig) -> str | None:
     return None
 
 
-def run_is_on_one_machine(config: AnyRunConfig) -> str | None:
-    if config.cluster.nodes == 1:
+def local_run_is_on_one_machine(config: AnyRunConfig) -> str | None:
+    if config.cluster.kind != "local" or config.cluster.nodes == 1:
         return None
     return (
-        f"cluster.nodes={config.cluster.nodes}: launch run places all processes on one machine; "
-        "set cluster.nodes=1 (launch plan takes any number)"
+        f"cluster.nodes={config.cluster.nodes}: cluster.kind=local is one machine; set "
+        "cluster.nodes=1, or cluster.kind=slurm (launch plan takes any number)"
     )
 
 
@@ -328,7 +337,7 @@ FILE_CHECKS: list[Callable[[RlConfig], str | None]] = [
     expert_parallel_divides_experts,
     data_file_has_rows,
     problem_data_is_there,
-    run_is_on_one_machine,
+    local_run_is_on_one_machine,
     run_dir_is_writable,
 ]
 
@@ -342,6 +351,7 @@ SFT_FILE_CHECKS: list[Callable[[SftConfig], str | None]] = [
     model_folder_is_complete,
     expert_parallel_divides_experts,
     chat_data_is_there,
+    local_run_is_on_one_machine,
     run_dir_is_writable,
 ]
 
@@ -354,7 +364,7 @@ DATA_SETTING_CHECKS: list[Callable[[SampledDataConfig], str | None]] = [
 DATA_FILE_CHECKS: list[Callable[[SampledDataConfig], str | None]] = [
     model_folder_is_complete,
     problem_data_is_there,
-    run_is_on_one_machine,
+    local_run_is_on_one_machine,
     run_dir_is_writable,
 ]
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from configs.base import Fraction, NonNegative, Positive, Settings
+from configs.settings import Fraction, NonNegative, Positive, Settings
 
 
 class FilterSettings(Settings):

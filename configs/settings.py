@@ -1,4 +1,4 @@
-"""What all settings are made of."""
+"""What every group of settings is made of."""
 
 from __future__ import annotations
 
