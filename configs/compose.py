@@ -27,7 +27,7 @@ from pydantic.fields import FieldInfo
 
 from configs.errors import UserError
 from configs.evaluation import EvalConfig
-from configs.schema import RUN_KINDS, RlConfig, RunConfig, Settings, SftConfig
+from configs.schema import RUN_KINDS, RunConfig, Settings
 
 CONFIG_DIR = Path(__file__).parent.resolve()
 
@@ -171,7 +171,7 @@ def _parse(kind: type[Kind], values: Mapping[str, Any], kinds: Kinds) -> Kind:
         raise UserError("\n".join(problems)) from error
 
 
-def _run_class(values: Mapping[str, Any]) -> type[RlConfig] | type[SftConfig]:
+def _run_class(values: Mapping[str, Any]) -> type[RunConfig]:
     """The settings class that the recipe asks for."""
     recipe = values.get("recipe")
     kind = cast(dict[str, Any], recipe).get("kind") if isinstance(recipe, dict) else None

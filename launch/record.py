@@ -6,11 +6,12 @@ import hashlib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from configs.schema import RunConfig
 from launch.checkpoints import Checkpoints
 from launch.console import RunConsole
-from launch.run_folder import RunFolder
+from launch.run_folder import RunFolder, write_atomically
 from launch.trackers import make_trackers
 from launch.workers import Workers
 from rl.protocols import LoopState
@@ -61,11 +62,13 @@ class RunRecord:
             self._checkpoints.save(state, self._workers.learner.save)
         return due
 
-    def finish(self, state: LoopState) -> None:
-        """The model as a Hugging Face folder, with its hash."""
+    def finish(self, state: LoopState, files: Mapping[str, str] = MappingProxyType({})) -> None:
+        """The model as a Hugging Face folder, with its hash. files: name -> text, put beside it."""
         final = self._folder.path / "final"
         shutil.rmtree(final, ignore_errors=True)
         self._workers.learner.save_model(final)
+        for name, text in files.items():
+            write_atomically(final / name, text)
         self._folder.write_status(
             phase="finished",
             step=state.step,
