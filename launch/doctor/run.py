@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from configs.errors import UserError
+from configs.kubernetes import KubernetesCluster
 from configs.schema import RlConfig, RunConfig
 from launch.alarms import FREE_DISK
 from launch.backends.job import BACKENDS, backend_of
@@ -145,11 +146,10 @@ def wandb(config: RunConfig) -> Finding:
 
 
 def scheduler(config: RunConfig, run: Run) -> Finding:
-    kind = config.cluster.kind
-    if kind == "slurm":
+    if config.cluster.kind == "slurm":
         return _slurm(config, run)
-    if kind == "kubernetes":
-        return _kubernetes(run)
+    if config.cluster.kind == "kubernetes":
+        return _kubernetes(config.cluster, run)
     return ok("scheduler", "none: everything runs on this machine")
 
 
@@ -173,17 +173,23 @@ def _slurm(config: RunConfig, run: Run) -> Finding:
     return ok("scheduler", f"{version.stdout.strip()}; {_last_line(tried)}")
 
 
-def _kubernetes(run: Run) -> Finding:
-    for words in (("create", "rayjobs.ray.io"), ("get", "pods", "--subresource=log")):
-        asked = run(["kubectl", "auth", "can-i", *words])
+def _kubernetes(cluster: KubernetesCluster, run: Run) -> Finding:
+    options = {"context": cluster.context, "namespace": cluster.namespace}
+    kubectl = ["kubectl", *(f"--{name}={value}" for name, value in options.items() if value)]
+    rights = (("create", "rayjobs.ray.io"), ("get", "pods", "--subresource=log"))
+    for words in (
+        *(("auth", "can-i", *right) for right in rights),
+        ("get", "pvc", cluster.runs_claim),
+    ):
+        asked = run([*kubectl, *words])
         if asked.returncode != 0:
             return problem(
                 "scheduler",
-                f"kubectl auth can-i {' '.join(words)}: {_last_line(asked)}",
-                "ask for that right in the namespace; kubectl config current-context names the "
-                "cluster, and rayjobs need the KubeRay operator in it",
+                f"kubectl {' '.join(words)}: {_last_line(asked)}",
+                "look at cluster.context, namespace and runs_claim; rights are given "
+                "in the namespace, and rayjobs need the KubeRay operator",
             )
-    return ok("scheduler", "kubectl: RayJobs may be created and their logs read")
+    return ok("scheduler", f"kubectl: RayJobs may be created; claim {cluster.runs_claim} is there")
 
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from configs.clusters import KubernetesCluster, SlurmCluster
+from configs.clusters import SlurmCluster
 from configs.compose import load_config
+from configs.kubernetes import KubernetesCluster
 from configs.schema import RunConfig
 from launch.cli import main
 from launch.doctor.run import command, disk, file_system, run_folder, scheduler, wandb
@@ -90,10 +91,14 @@ def test_a_scheduler_that_is_not_there(tmp_path: Path) -> None:
     assert (found.level, found.text) == ("problem", "there is no sbatch here")
 
 
-def test_rights_in_a_namespace(tmp_path: Path) -> None:
+def test_rights_and_the_claim_in_a_namespace(tmp_path: Path) -> None:
     config = load_config([f"run_dir={tmp_path}"])
-    config = config.model_copy(update={"cluster": KubernetesCluster()})
-    assert scheduler(config, Programs({"kubectl": (0, "yes\n", "")})).level == "ok"
+    cluster = KubernetesCluster(image="r1:1", runs_claim="runs", namespace="team")
+    config = config.model_copy(update={"cluster": cluster})
+    kubectl = Programs({"kubectl": (0, "yes\n", "")})
+    assert scheduler(config, kubectl).level == "ok"
+    assert kubectl.asked[0][1:] == ["--namespace=team", "auth", "can-i", "create", "rayjobs.ray.io"]
+    assert kubectl.asked[-1][2:] == ["get", "pvc", "runs"]
     found = scheduler(config, Programs({"kubectl": (1, "no\n", "")}))
     assert found.level == "problem"
     assert found.text == "kubectl auth can-i create rayjobs.ray.io: no"
