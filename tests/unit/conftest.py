@@ -1,6 +1,5 @@
-"""Unit tests compute on tensors so small that a second thread only waits for the first, and they run
-in parallel as it is. Set before anything imports torch."""
+"""Unit tests run in parallel, and on tensors so small that a second thread waits for the first."""
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything imports torch
