@@ -12,6 +12,8 @@ from pathlib import Path
 
 from configs.errors import UserError
 from configs.facts import is_hub_name, max_prompt_tokens, model_facts
+from configs.kubernetes import KubernetesCluster
+from configs.kubernetes_checks import KUBERNETES_CHECKS
 from configs.reward_models import NanoPreferences, PreferenceData
 from configs.schema import (
     ChatData,
@@ -32,16 +34,22 @@ SMOLLM2_FOLDER = "models/smollm2-135m"
 def check_settings(config: RunConfig) -> None:
     """All cross-field rules; every broken one is named, one per line."""
     if isinstance(config, RewardModelConfig):
-        _report([check(config) for check in REWARD_MODEL_SETTING_CHECKS])
+        findings = [check(config) for check in REWARD_MODEL_SETTING_CHECKS]
     elif isinstance(config, SftConfig):
-        _report([check(config) for check in SFT_SETTING_CHECKS])
+        findings = [check(config) for check in SFT_SETTING_CHECKS]
     else:
-        _report([check(config) for check in SETTING_CHECKS])
+        findings = [check(config) for check in SETTING_CHECKS]
+    if isinstance(config.cluster, KubernetesCluster):
+        findings += [check(config, config.cluster) for check in KUBERNETES_CHECKS]
+    _report(findings)
 
 
-def check_files(config: RunConfig) -> None:
-    """Whether what the run reads is there and what it writes can be written."""
-    if isinstance(config, RewardModelConfig):
+def check_files(config: RunConfig, *, in_pods: bool = False) -> None:
+    """Whether what the run reads is there and what it writes can be written. On Kubernetes, only
+    the driver can look at what there is in the pods."""
+    if isinstance(config.cluster, KubernetesCluster) and not in_pods:
+        _report([run_dir_is_writable(config)])
+    elif isinstance(config, RewardModelConfig):
         _report([check(config) for check in REWARD_MODEL_FILE_CHECKS])
     elif isinstance(config, SftConfig):
         _report([check(config) for check in SFT_FILE_CHECKS])

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from configs.clusters import KubernetesCluster, LocalCluster, SlurmCluster
+from configs.clusters import LocalCluster, SlurmCluster
+from configs.kubernetes import KubernetesCluster
 from configs.reward_models import (
     JudgeSettings,
     NanoPreferences,
