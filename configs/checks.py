@@ -337,13 +337,6 @@ def preference_file_is_there(config: RewardModelConfig) -> str | None:
     return f"data.path={config.data.path}: no such file; name a .jsonl file"
 
 
-def judge_is_named(config: RewardModelConfig) -> str | None:
-    judge = config.judge
-    if not judge.url or judge.model:
-        return None
-    return f"judge.url={judge.url}: needs the model's name there too; add judge.model=NAME"
-
-
 SETTING_CHECKS: list[Callable[[RlConfig], str | None]] = [
     batch_divides,
     rows_hold_longest_sample,
@@ -387,7 +380,6 @@ REWARD_MODEL_SETTING_CHECKS: list[Callable[[RewardModelConfig], str | None]] = [
     rows_hold_longest_pair,
     expert_parallel_divides_ranks,
     preferences_fit_model,
-    judge_is_named,
 ]
 
 REWARD_MODEL_FILE_CHECKS: list[Callable[[RewardModelConfig], str | None]] = [

@@ -37,19 +37,8 @@ class RewardModelRecipe(Settings):
 
 
 class JudgeSettings(Settings):
-    """Who says which of two responses is better, and which verdicts are trusted."""
+    """Which verdicts of a judge on two responses become a pair."""
 
-    url: str = ""
-    """Of an OpenAI-compatible server, such as http://10.0.0.5:8000/v1; empty: no judge, and every
-    row must say itself which response is chosen."""
-    model: str = ""
-    """The model's name there."""
-    token_file: str = ""
-    """A file with the server's bearer token; empty: it asks for none."""
-    timeout_s: Annotated[float, Field(gt=0.0)] = 600.0
-    """Longest wait for one verdict."""
-    connections: Positive = 16
-    """Questions to the server at the same time."""
     queries: Positive = 4
     """Verdicts per pair, averaged; the two responses change places from one to the next."""
     margin: Annotated[float, Field(ge=0.0)] = 1.0
@@ -77,8 +66,8 @@ class NanoPreferences(Settings):
 
 
 class PreferenceData(Settings):
-    """Rows of a file: prompt, chosen and rejected; or prompt and responses (two, for the judge); or
-    prompt, response and safe (true or false) for the pointwise objective."""
+    """Rows of a file: prompt, chosen and rejected; for the pointwise objective prompt, response and
+    safe (true or false)."""
 
     kind: Literal["preferences"] = "preferences"
     """Preferences to learn."""

@@ -36,7 +36,7 @@ def train_reward_model_in(
     """Everything between an opened run folder and a finished run in it."""
     model_path = base_model(config, console.pretraining)
     console.doing("reading the data")
-    sets = load_judged(config, load_tokenizer(model_path), end_token_ids(model_path), None)
+    sets = load_judged(config, load_tokenizer(model_path), end_token_ids(model_path))
     for reason, count in sets.counts().items():
         console.doing(f"data: {count} rows left out: {reason}")
     write_atomically(folder.path / "rejected.jsonl", sets.rejected_json())

@@ -17,10 +17,9 @@ from configs.errors import UserError
 from configs.reward_models import PreferenceData
 from configs.schema import RewardModelConfig
 from recipes.chat_rows import BadRow, Rejected, json_lines
+from recipes.nano_general import Split
 from recipes.nano_preferences import nano_candidates, nano_judge, nano_labelled
 from recipes.preference_pairs import (
-    Candidates,
-    Judge,
     JudgeRules,
     Preference,
     balanced_lengths,
@@ -65,13 +64,11 @@ def load_judged(
     config: RewardModelConfig,
     tokenizer: PreTrainedTokenizerBase,
     end_ids: Sequence[int],
-    judge: Judge | None,
 ) -> JudgedSets:
-    """All rows, compared where they were not, tokenized once and for all. judge: for rows of a file
-    that do not say which response is chosen."""
+    """All rows, compared where they were not, tokenized once and for all."""
     rejected: list[Rejected] = []
-    train = list(_preferences(config, "train", judge, rejected))
-    heldout = list(_preferences(config, "heldout", judge, rejected))
+    train = list(_preferences(config, "train", rejected))
+    heldout = list(_preferences(config, "heldout", rejected))
     if config.recipe.objective == "pairwise" and config.judge.balance_lengths:
         kept = balanced_lengths(train)
         names = {pair.name for pair in kept}
@@ -96,27 +93,22 @@ def load_judged(
 
 
 def _preferences(
-    config: RewardModelConfig, split: str, judge: Judge | None, rejected: list[Rejected]
+    config: RewardModelConfig, split: Split, rejected: list[Rejected]
 ) -> Iterator[Preference]:
     pairwise, data = config.recipe.objective == "pairwise", config.data
     if isinstance(data, PreferenceData):
-        rows: Iterator[Any] = _file_rows(data, split, pairwise, rejected)
+        yield from _file_rows(data, split, pairwise, rejected)
+    elif not pairwise:
+        yield from nano_labelled(data, split)
     else:
-        part = "train" if split == "train" else "heldout"
-        rows = nano_candidates(data, part) if pairwise else nano_labelled(data, part)
         judge = nano_judge(data)
-    rules = JudgeRules(config.judge.queries, config.judge.margin)
-    for number, row in enumerate(rows, start=1):
-        if isinstance(row, Preference):
-            yield row
-        elif judge is None:
-            rejected.append(Rejected(number, "not judged, and judge.url names no judge", row.name))
-        else:
-            pair = judged(row, judge, rules)
+        rules = JudgeRules(config.judge.queries, config.judge.margin)
+        for number, candidates in enumerate(nano_candidates(data, split), start=1):
+            pair = judged(candidates, judge, rules)
             if isinstance(pair, Preference):
                 yield pair
             else:
-                rejected.append(Rejected(number, pair, row.name))
+                rejected.append(Rejected(number, pair, candidates.name))
 
 
 def _encoded(
@@ -137,10 +129,10 @@ def _encoded(
 
 
 def _file_rows(
-    data: PreferenceData, split: str, pairwise: bool, rejected: list[Rejected]
-) -> Iterator[Preference | Candidates]:
+    data: PreferenceData, split: Split, pairwise: bool, rejected: list[Rejected]
+) -> Iterator[Preference]:
     """Rows of one split; what is bad is noted with the training rows, once."""
-    good: list[Preference | Candidates] = []
+    good: list[Preference] = []
     for number, read in json_lines(Path(data.path).expanduser()):
         try:
             good.append(parse(read(), number, pairwise=pairwise))
@@ -151,7 +143,7 @@ def _file_rows(
     yield from (row for row in good if (row.question in heldout) == (split == "heldout"))
 
 
-def parse(row: Any, number: int, *, pairwise: bool) -> Preference | Candidates:
+def parse(row: Any, number: int, *, pairwise: bool) -> Preference:
     """One row, cut to what the model may see. Raises BadRow."""
     if not isinstance(row, dict):
         raise BadRow("not an object", type(row).__name__)
@@ -160,12 +152,6 @@ def parse(row: Any, number: int, *, pairwise: bool) -> Preference | Candidates:
         if not isinstance(row.get("safe"), bool):
             raise BadRow("safe is not true or false", str(row.get("safe")))
         return Preference(name, question, (_text(row, "response"),), row["safe"])
-    if "responses" in row:
-        responses = row["responses"]
-        if not isinstance(responses, list) or len(responses) != 2:
-            raise BadRow("responses are not two texts")
-        texts = {"first": responses[0], "second": responses[1]}
-        return Candidates(name, question, (_summary(texts, "first"), _summary(texts, "second")))
     return Preference(name, question, (_summary(row, "chosen"), _summary(row, "rejected")))
 
 
