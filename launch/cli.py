@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     options, rest = parser.parse_known_args(arguments)
     # argparse takes positional words only up to the first option: run r1_zero --dry-run seed=1.
     if rest and (
-        options.command not in (_run, _plan) or any(word.startswith("-") for word in rest)
+        options.command not in (_run, _plan, _check) or any(word.startswith("-") for word in rest)
     ):
         parser.error(f"unknown arguments: {' '.join(rest)}")
     if rest:
@@ -121,6 +121,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     plan.add_argument("--json", action="store_true", help="print JSON: bytes and seconds")
     plan.set_defaults(command=_plan)
+
+    check = commands.add_parser(
+        "check",
+        help="whether a run could work here: packages, devices, limits, folder, scheduler",
+        description="Look at this machine, the run folder, the sandbox, W&B and the scheduler for "
+        "what a run would need. Exit code 1 when there is a problem.",
+    )
+    check.add_argument(
+        "words", nargs="*", metavar="RECIPE | key=value", help="the same as for launch run"
+    )
+    check.add_argument("--json", action="store_true", help="print JSON")
+    check.set_defaults(command=_check)
 
     report = commands.add_parser("report", help="write the report.html of a run again")
     report.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
@@ -264,6 +276,17 @@ def _plan(options: argparse.Namespace) -> int:
     from launch.plan import plan
 
     return plan(config, as_json=options.json)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from configs.checks import check_settings
+    from configs.compose import load_config
+
+    config = load_config(as_overrides(options.words))
+    check_settings(config)
+    from launch.doctor.report import check
+
+    return check(config, as_json=options.json)
 
 
 def _report(options: argparse.Namespace) -> int:
