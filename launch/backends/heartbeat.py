@@ -1,4 +1,4 @@
-"""Whether a driver is alive, told through a file that changes: on a claim that pods of several nodes
+"""Whether a driver is alive, told through a file that changes: on a claim that pods on many nodes
 share there are no process ids, and the clocks of nodes differ."""
 
 from __future__ import annotations
