@@ -20,7 +20,7 @@ def main() -> int:
     but 0."""
     from configs.checks import check_files
     from configs.compose import from_yaml
-    from launch.run import run
+    from launch.run import EXIT_INTERRUPTED, EXIT_USER, run
 
     try:
         config = from_yaml(os.environ[SETTINGS_VARIABLE])
@@ -36,7 +36,10 @@ def main() -> int:
     except UserError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
-        return 2
+        return EXIT_USER
+    except KeyboardInterrupt:
+        print("interrupted: the pod's time is over", file=sys.stderr)
+        return EXIT_INTERRUPTED
 
 
 def wait_for_checkpoint(run_dir: Path) -> None:
