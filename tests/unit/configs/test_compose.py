@@ -11,12 +11,15 @@ from configs.errors import UserError
 from configs.schema import RUN_KINDS, FolderModel, RlConfig, RunConfig, SftConfig
 
 CHAT = ["data.path=some.jsonl"]
+KUBERNETES = ["cluster.image=some/image", "cluster.runs_claim=some-claim"]
 STUDENTS = ("qwen_1_5b", "qwen_7b", "qwen_14b", "qwen_32b", "llama_8b", "llama_70b")
 NEEDED = {
     ("model", "folder"): ["model.path=some/folder"],
     ("data", "gsm8k"): ["data.path=some.jsonl"],
     ("data", "chat"): ["recipe=sft", *CHAT],
     ("data", "nano_solutions"): ["recipe=sft"],
+    ("cluster", "kubernetes"): KUBERNETES,
+    ("cluster", "kubernetes_gpu"): KUBERNETES,
     ("recipe", "sft"): CHAT,
     ("recipe", "distill"): CHAT,
     **{("recipe", f"distill_{name}"): [*CHAT, "model.path=some/folder"] for name in STUDENTS},
