@@ -59,7 +59,7 @@ class Operator(threading.Thread):
         self._end.set()
         self.join()
         for attempt in self._attempts.values():
-            attempt.end()
+            attempt.end(gently=False)
 
     def delete_pods(self, name: str) -> None:
         """An eviction: the head's pod goes, by way of its preStop hook."""
@@ -151,9 +151,9 @@ class Attempt:
     def exit_code(self) -> int | None:
         return self._process.poll()
 
-    def end(self) -> None:
-        """preStop, SIGTERM to what runs in the container, SIGKILL."""
-        if self._process.poll() is None:
+    def end(self, *, gently: bool = True) -> None:
+        """preStop where there is time for it, SIGTERM to what runs in the container, SIGKILL."""
+        if gently and self._process.poll() is None:
             hook = self._container["lifecycle"]["preStop"]["exec"]["command"]
             subprocess.run(hook, timeout=HOOK_S, check=True, env=self._environment())
         for sign in (signal.SIGTERM, signal.SIGKILL):
