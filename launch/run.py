@@ -6,11 +6,11 @@ import logging
 from pathlib import Path
 
 from configs.errors import UserError
-from configs.schema import AnyRunConfig, RlConfig, SampledDataConfig, SftConfig
+from configs.schema import AnyRunConfig, RewardModelConfig, RlConfig, SampledDataConfig, SftConfig
 from launch.cluster import WorkerLost, protect_ray
-from launch.console import RL_CURVES, SFT_CURVES, RunConsole
+from launch.console import REWARD_MODEL_CURVES, RL_CURVES, SFT_CURVES, RunConsole
 from launch.data_console import print_data_outcome
-from launch.outcome import print_outcome, print_sft_outcome
+from launch.outcome import print_outcome, print_reward_model_outcome, print_sft_outcome
 from launch.report import write_report
 from launch.run_folder import RunFolder, full_disk_is_a_user_error
 from launch.stop import StopAsked
@@ -42,8 +42,12 @@ def _show(folder: RunFolder, config: AnyRunConfig) -> None:
     if isinstance(config, SampledDataConfig):
         print_data_outcome(folder.path)
         return
-    show = print_sft_outcome if isinstance(config, SftConfig) else print_outcome
-    show(folder.path, write_report(folder.path))
+    show = {
+        "rl": print_outcome,
+        "sft": print_sft_outcome,
+        "reward_model": print_reward_model_outcome,
+    }
+    show[config.recipe.kind](folder.path, write_report(folder.path))
 
 
 def _attempt(folder: RunFolder, config: AnyRunConfig) -> int:
@@ -80,7 +84,7 @@ def _exit_code(error: BaseException) -> int:
 
 
 def _is_finished(folder: RunFolder, config: AnyRunConfig) -> bool:
-    """Reinforcement learning can be made longer; the end of fine-tuning is that of its cosine."""
+    """Reinforcement learning can be made longer; the other kinds end with their data."""
     steps = config.recipe.steps if isinstance(config, RlConfig) else 1
     return folder.finished_steps() >= steps
 
@@ -97,6 +101,11 @@ def _do(folder: RunFolder, config: AnyRunConfig, title: str) -> None:
 
         with RunConsole(title, 0, curves=SFT_CURVES) as console:
             fine_tune_in(folder, config, console)
+    elif isinstance(config, RewardModelConfig):
+        from launch.reward_training import train_reward_model_in
+
+        with RunConsole(title, 0, curves=REWARD_MODEL_CURVES) as console:
+            train_reward_model_in(folder, config, console)
     else:
         from launch.training import train_in
 
