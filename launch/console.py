@@ -19,6 +19,11 @@ RL_CURVES = {
     "format": "reward/format/mean",
     "length": "response_length/mean",
 }
+REWARD_MODEL_CURVES = {
+    "loss": "actor/loss",
+    "accuracy": "judged/accuracy",
+    "held-out accuracy": "heldout/accuracy",
+}
 SFT_CURVES = {"loss": "actor/loss", "held-out loss": "heldout/loss"}
 REFRESH_PER_SECOND = 2
 
