@@ -195,6 +195,12 @@ def device_has_what_it_needs(config: RlConfig) -> str | None:
     return None
 
 
+def prefixes_are_shared_on_the_cpu(config: RunConfig) -> str | None:
+    if config.learner.share_prefixes and config.cluster.device == "cuda":
+        return "learner.share_prefixes=true: needs cluster.device=cpu; on GPUs set it to false"
+    return None
+
+
 def data_fits_model(config: RlConfig) -> str | None:
     if isinstance(config.model, NanoModel) and not isinstance(config.data, NanoData):
         return (
@@ -308,6 +314,7 @@ SETTING_CHECKS: list[Callable[[RlConfig], str | None]] = [
     expert_parallel_divides_ranks,
     warmup_within_run,
     device_has_what_it_needs,
+    prefixes_are_shared_on_the_cpu,
     data_fits_model,
 ]
 
@@ -323,6 +330,7 @@ FILE_CHECKS: list[Callable[[RlConfig], str | None]] = [
 SFT_SETTING_CHECKS: list[Callable[[SftConfig], str | None]] = [
     rows_hold_longest_sequence,
     expert_parallel_divides_ranks,
+    prefixes_are_shared_on_the_cpu,
 ]
 
 SFT_FILE_CHECKS: list[Callable[[SftConfig], str | None]] = [

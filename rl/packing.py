@@ -24,13 +24,15 @@ def pack(
     num_ranks: int,
     weights: Sequence[float] | None = None,
     rows_multiple_of: int = 1,
+    share_prompts: bool = False,
 ) -> list[list[Row]]:
     """rows[rank], equally many for each rank; a function of its arguments alone.
 
     weights: per sample, the weight of each of its loss tokens (`rl.losses.token_weights`); None
     for forward passes without a loss. The number of rows per rank is rounded up to a multiple of
     rows_multiple_of with padding rows of one token and weight 0. A sample whose old log-probs are
-    not known gets the sampler's in their place.
+    not known gets the sampler's in their place. share_prompts: keep the samples of a prompt
+    together, and count the prompt once per row, for a learner that computes it once.
     """
     lengths = [len(sample.token_ids) for sample in samples]
     assert max(lengths, default=0) <= row_tokens, f"{max(lengths)} tokens in rows of {row_tokens}"
@@ -38,7 +40,10 @@ def pack(
     assert len(with_reference) <= 1, "reference log-probs on some samples only"
     if weights is None:
         weights = [0.0] * len(samples)
-    bins = [_best_fit(dealt, lengths, row_tokens) for dealt in _deal_out(lengths, num_ranks)]
+    bins = [
+        _best_fit(samples, dealt, row_tokens, share_prompts)
+        for dealt in _deal_out(samples, num_ranks, share_prompts)
+    ]
     largest = max(len(rank_bins) for rank_bins in bins)
     num_rows = -(-largest // rows_multiple_of) * rows_multiple_of
     rows = [[_row(samples, weights, indices) for indices in rank_bins] for rank_bins in bins]
@@ -99,32 +104,64 @@ def assert_aligned(row: Row) -> None:
     assert not row.weights[~row.loss_mask].any(), "weight outside the loss mask"
 
 
-def _deal_out(lengths: Sequence[int], num_ranks: int) -> list[list[int]]:
-    """Sample indices per rank: longest first, each to the rank with the fewest tokens so far."""
+def _groups(samples: Sequence[Sample], share_prompts: bool) -> list[list[int]]:
+    """Indices of the samples that stay together, longest first: those of one prompt, or each."""
+    groups: dict[object, list[int]] = {}
+    for index, sample in enumerate(samples):
+        groups.setdefault(sample.prompt_id if share_prompts else index, []).append(index)
+    return [
+        sorted(group, key=lambda index: (-len(samples[index].token_ids), index))
+        for group in groups.values()
+    ]
+
+
+def _prompt_tokens(sample: Sample) -> int:
+    """Tokens before the first that is trained on; 0 when none is."""
+    return int(sample.loss_mask.int().argmax())
+
+
+def _deal_out(samples: Sequence[Sample], num_ranks: int, share_prompts: bool) -> list[list[int]]:
+    """Sample indices per rank: the largest group first, each to the rank with the fewest tokens."""
+
+    def size(group: Sequence[int]) -> int:
+        twice = _prompt_tokens(samples[group[0]]) * (len(group) - 1)
+        return sum(len(samples[index].token_ids) for index in group) - twice
+
     dealt: list[list[int]] = [[] for _ in range(num_ranks)]
     tokens = [0] * num_ranks
-    for index in sorted(range(len(lengths)), key=lambda index: (-lengths[index], index)):
+    groups = _groups(samples, share_prompts)
+    for group in sorted(groups, key=lambda group: (-size(group), group[0])):
         rank = tokens.index(min(tokens))
-        dealt[rank].append(index)
-        tokens[rank] += lengths[index]
+        dealt[rank] += group
+        tokens[rank] += size(group)
     return dealt
 
 
-def _best_fit(indices: Sequence[int], lengths: Sequence[int], row_tokens: int) -> list[list[int]]:
-    """Each sample, in the given order, into the fullest row that still has room for it."""
+def _best_fit(
+    samples: Sequence[Sample], indices: Sequence[int], row_tokens: int, share_prompts: bool
+) -> list[list[int]]:
+    """Each sample, in the given order, into the fullest row that still has room for it; into one
+    that has its prompt already, if there is one."""
     rows: list[list[int]] = []
     room: list[int] = []
     for index in indices:
-        length = lengths[index]
-        fitting = [number for number in range(len(rows)) if room[number] >= length]
+        sample = samples[index]
+
+        def tokens(row: int, sample: Sample = sample) -> int:
+            there = share_prompts and any(
+                samples[other].prompt_id == sample.prompt_id for other in rows[row]
+            )
+            return len(sample.token_ids) - (_prompt_tokens(sample) if there else 0)
+
+        fitting = [row for row in range(len(rows)) if room[row] >= tokens(row)]
         if fitting:
-            best = min(fitting, key=lambda number: room[number])
+            best = min(fitting, key=lambda row: (tokens(row), room[row]))
         else:
             best = len(rows)
             rows.append([])
             room.append(row_tokens)
+        room[best] -= tokens(best)
         rows[best].append(index)
-        room[best] -= length
     return rows
 
 

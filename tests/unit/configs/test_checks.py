@@ -44,6 +44,7 @@ def test_shipped_fine_tuning_fits_together(model: str, data: str) -> None:
 BROKEN_SFT = {
     "rows_hold_longest_sequence": ["learner.row_tokens=512"],
     "expert_parallel_divides_ranks": ["learner.ranks=3", "learner.expert_parallel=2"],
+    "prefixes_are_shared_on_the_cpu": ["cluster.device=cuda", "learner.share_prefixes=true"],
 }
 
 
@@ -73,6 +74,7 @@ BROKEN = {
     "expert_parallel_divides_ranks": ["learner.ranks=3", "learner.expert_parallel=2"],
     "warmup_within_run": ["learner.warmup_updates=160"],
     "device_has_what_it_needs": ["rollout.transfer=nccl"],
+    "prefixes_are_shared_on_the_cpu": ["learner.share_prefixes=true", "cluster=local_gpu"],
     "data_fits_model": ["data=gsm8k", "data.path=x", "data.max_prompt_tokens=64"],
 }
 
