@@ -211,12 +211,18 @@ def data_fits_model(config: RlConfig) -> str | None:
 
 
 def model_folder_is_complete(config: RunConfig) -> str | None:
-    if not isinstance(config.model, FolderModel) or is_hub_name(config.model.path):
+    if not isinstance(config.model, FolderModel):
         return None
     folder = Path(config.model.path).expanduser()
     remedy = "name a Hugging Face model folder"
     if config.model.path == SMOLLM2_FOLDER:
         remedy = "make it with: launch prepare smollm2_135m"
+    elif is_hub_name(config.model.path):
+        remedy = (
+            "models are read from folders; download it with "
+            f"`.venv/bin/hf download {config.model.path} --local-dir FOLDER` and set "
+            "model.path=FOLDER"
+        )
     if not folder.is_dir():
         return f"model.path={config.model.path}: no such folder; {remedy}"
     if not (folder / "config.json").is_file():

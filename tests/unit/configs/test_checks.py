@@ -163,6 +163,8 @@ def test_a_missing_model_folder_is_refused_with_the_remedy(
     monkeypatch.chdir(tmp_path)
     assert "no such folder" in files_error("model=folder", "model.path=/nowhere")
     assert "launch prepare smollm2_135m" in files_error("model=smollm2_135m")
+    on_the_hub = files_error("model=folder", "model.path=Qwen/Qwen2.5-0.5B")
+    assert "hf download Qwen/Qwen2.5-0.5B --local-dir FOLDER" in on_the_hub
 
 
 def test_expert_parallel_must_divide_the_experts(tmp_path: Path) -> None:
