@@ -12,6 +12,8 @@ from pathlib import Path
 
 from configs.errors import UserError
 from configs.facts import is_hub_name, max_prompt_tokens, model_facts
+from configs.kubernetes import KubernetesCluster
+from configs.kubernetes_checks import KUBERNETES_CHECKS
 from configs.schema import (
     ChatData,
     FolderModel,
@@ -30,14 +32,20 @@ SMOLLM2_FOLDER = "models/smollm2-135m"
 def check_settings(config: RunConfig) -> None:
     """All cross-field rules; every broken one is named, one per line."""
     if isinstance(config, SftConfig):
-        _report([check(config) for check in SFT_SETTING_CHECKS])
+        findings = [check(config) for check in SFT_SETTING_CHECKS]
     else:
-        _report([check(config) for check in SETTING_CHECKS])
+        findings = [check(config) for check in SETTING_CHECKS]
+    if isinstance(config.cluster, KubernetesCluster):
+        findings += [check(config, config.cluster) for check in KUBERNETES_CHECKS]
+    _report(findings)
 
 
-def check_files(config: RunConfig) -> None:
-    """Whether what the run reads is there and what it writes can be written."""
-    if isinstance(config, SftConfig):
+def check_files(config: RunConfig, *, in_pods: bool = False) -> None:
+    """Whether what the run reads is there and what it writes can be written. On Kubernetes, only
+    the driver can look at what there is in the pods."""
+    if isinstance(config.cluster, KubernetesCluster) and not in_pods:
+        _report([run_dir_is_writable(config)])
+    elif isinstance(config, SftConfig):
         _report([check(config) for check in SFT_FILE_CHECKS])
     else:
         _report([check(config) for check in FILE_CHECKS])
@@ -265,12 +273,12 @@ def data_file_has_rows(config: RlConfig) -> str | None:
     return None
 
 
-def run_is_on_one_machine(config: RunConfig) -> str | None:
-    if config.cluster.nodes == 1:
+def local_run_is_on_one_machine(config: RunConfig) -> str | None:
+    if config.cluster.kind != "local" or config.cluster.nodes == 1:
         return None
     return (
-        f"cluster.nodes={config.cluster.nodes}: launch run places all processes on one machine; "
-        "set cluster.nodes=1 (launch plan takes any number)"
+        f"cluster.nodes={config.cluster.nodes}: cluster.kind=local is one machine; set "
+        "cluster.nodes=1, or cluster.kind=slurm (launch plan takes any number)"
     )
 
 
@@ -328,7 +336,7 @@ FILE_CHECKS: list[Callable[[RlConfig], str | None]] = [
     model_folder_is_complete,
     expert_parallel_divides_experts,
     data_file_has_rows,
-    run_is_on_one_machine,
+    local_run_is_on_one_machine,
     run_dir_is_writable,
 ]
 
@@ -343,6 +351,7 @@ SFT_FILE_CHECKS: list[Callable[[SftConfig], str | None]] = [
     model_folder_is_complete,
     expert_parallel_divides_experts,
     chat_data_is_there,
+    local_run_is_on_one_machine,
     run_dir_is_writable,
 ]
 

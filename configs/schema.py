@@ -9,19 +9,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Positive = Annotated[int, Field(ge=1)]
-NonNegative = Annotated[int, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-class Settings(BaseModel):
-    """Base of all groups: unknown keys are errors, values are frozen once validated."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True
-    )
+from configs.clusters import LocalCluster, SlurmCluster
+from configs.kubernetes import KubernetesCluster
+from configs.settings import Fraction, NonNegative, Positive, Settings
 
 
 class RlRecipe(Settings):
@@ -101,6 +93,8 @@ class NanoData(Settings):
     """Problems to train on; each is used once before any is used again."""
     heldout_problems: Positive = 256
     """Held-out problems never occur in any training split."""
+    template: Literal["r1_zero", "chat"] = "r1_zero"
+    """r1_zero: plain text as in the base model's corpus; chat: the tokenizer's chat template."""
 
 
 class Gsm8kData(Settings):
@@ -372,34 +366,6 @@ class SftLearner(LearnerSettings):
     data.max_tokens."""
 
 
-class ClusterSettings(Settings):
-    """Where the processes run."""
-
-    kind: Literal["local"] = "local"
-    """This machine."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """What the engines and the learner compute on."""
-    nodes: Positive = 1
-    """Machines."""
-    devices_per_node: Positive = 8
-    """GPUs of each machine."""
-    device_kind: Literal["unknown", "a100_40", "a100_80", "h100_80", "h800_80", "h200_141"] = (
-        "unknown"
-    )
-    """Which GPUs, for the plan: their memory and speed are in configs/devices.py."""
-    host_memory_gib: Annotated[float, Field(ge=0.0)] = 0.0
-    """Main memory of each machine, for the plan; 0: that of this machine on the CPU, not looked at
-    on GPUs."""
-    threads: NonNegative = 0
-    """CPU threads of the phase that is running; 0: all cores."""
-    rendezvous_port: Annotated[int, Field(ge=0, le=65535)] = 0
-    """Port where the learner ranks meet; 0: any free one."""
-    start_timeout_s: Positive = 300
-    """Longest wait for the actors to be ready."""
-    step_timeout_s: Positive = 3600
-    """Longest wait for any phase of a step; names who is late."""
-
-
 class TrackingSettings(Settings):
     """Where metrics go, beside metrics.jsonl and the report, which are always written."""
 
@@ -419,6 +385,7 @@ class RlTracking(TrackingSettings):
 
 
 Model = Annotated[NanoModel | FolderModel, Field(discriminator="kind")]
+Cluster = Annotated[LocalCluster | SlurmCluster | KubernetesCluster, Field(discriminator="kind")]
 
 
 class _Run(Settings):
@@ -440,7 +407,7 @@ class RlConfig(_Run):
     algorithm: AlgorithmSettings
     rollout: RolloutSettings
     learner: RlLearner
-    cluster: ClusterSettings
+    cluster: Cluster
     tracking: RlTracking
 
 
@@ -451,7 +418,7 @@ class SftConfig(_Run):
     model: Model
     data: Annotated[ChatData | NanoSolutions, Field(discriminator="kind")]
     learner: SftLearner
-    cluster: ClusterSettings
+    cluster: Cluster
     tracking: TrackingSettings
 
 

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 from configs.errors import UserError
+from launch.job_commands import add_job_commands
+from launch.look_commands import add_look_commands, check
 
 _RUN_EXAMPLES = """examples:
   launch run                                       the nano model, minutes on two CPU cores
@@ -62,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     options, rest = parser.parse_known_args(arguments)
     # argparse takes positional words only up to the first option: run r1_zero --dry-run seed=1.
     if rest and (
-        options.command not in (_run, _plan) or any(word.startswith("-") for word in rest)
+        options.command not in (_run, _plan, check) or any(word.startswith("-") for word in rest)
     ):
         parser.error(f"unknown arguments: {' '.join(rest)}")
     if rest:
@@ -155,6 +157,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("--trl", action="store_true", help="measure TRL beside it, if installed")
     bench.set_defaults(command=_bench)
+    add_job_commands(commands)
+    add_look_commands(commands)
     _add_eval(commands)
     _add_score(commands)
     _add_sandbox(commands)
@@ -220,6 +224,7 @@ def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _run(options: argparse.Namespace) -> int:
     from configs.checks import check_files, check_settings
     from configs.compose import load_config, to_yaml
+    from launch.backends.job import backend_of, submit
 
     config = load_config(as_overrides(options.words))
     check_settings(config)
@@ -228,11 +233,11 @@ def _run(options: argparse.Namespace) -> int:
 
         print(to_yaml(config))
         print(describe_plan(config))
+        if script := backend_of(config.cluster.kind).render(config):
+            print(f"\n{script}")
         return 0
     check_files(config)
-    from launch.run import run
-
-    return run(config)
+    return submit(config)
 
 
 def _eval(options: argparse.Namespace) -> int:

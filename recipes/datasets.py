@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from configs.errors import UserError
 from configs.schema import Gsm8kData, NanoData
-from recipes.nano_world import draw_problems
+from recipes.nano_world import Problem, draw_problems
 from rewards.math.numbers import read_number
 from rl.order import batch_of_step
 from rl.records import Prompt
@@ -43,8 +43,8 @@ def load_prompts(data: NanoData | Gsm8kData, tokenizer: PreTrainedTokenizerBase)
     """All prompts of a data set, tokenized once and for all, in a fixed order."""
     if isinstance(data, NanoData):
         return PromptSets(
-            train=_nano_prompts(data.train_problems, "train", data.seed, tokenizer),
-            heldout=_nano_prompts(data.heldout_problems, "heldout", data.seed, tokenizer),
+            train=_nano_prompts(data.train_problems, "train", data, tokenizer),
+            heldout=_nano_prompts(data.heldout_problems, "heldout", data, tokenizer),
             rejected={},
         )
     return _load_gsm8k(data, tokenizer)
@@ -65,20 +65,43 @@ def prompts_for_step(
     return [prompts[i] for i in batch_of_step(len(prompts), count, step, run_seed)]
 
 
-def _nano_prompts(
-    count: int, split: str, seed: int, tokenizer: PreTrainedTokenizerBase
-) -> list[Prompt]:
-    problems = draw_problems(count, heldout=split == "heldout", seed=seed)
-    return [
-        Prompt(
-            id=f"nano-{split}-{i}",
-            text=problem.prompt,
-            token_ids=tuple(tokenizer.encode(problem.prompt, add_special_tokens=False)),
-            answer=problem.answer,
-            metadata={"kind": problem.kind, "language": problem.language},
+def chat_prompt(question: str, tokenizer: PreTrainedTokenizerBase) -> tuple[str, list[int]]:
+    """A question in the tokenizer's chat template, up to where the assistant begins: text and ids.
+
+    Raises UserError for a tokenizer without one.
+    """
+    if not tokenizer.chat_template:
+        raise UserError(
+            "data.template=chat: the model's tokenizer has no chat template; take "
+            "data.template=r1_zero, which is for base models"
         )
-        for i, problem in enumerate(problems)
-    ]
+    messages = [{"role": "user", "content": question}]
+    text = cast(
+        str, tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    )
+    # The template writes the begin-of-sentence token itself.
+    return text, tokenizer.encode(text, add_special_tokens=False)
+
+
+def _nano_prompts(
+    count: int, split: str, data: NanoData, tokenizer: PreTrainedTokenizerBase
+) -> list[Prompt]:
+    prompts = []
+    for i, problem in enumerate(draw_problems(count, heldout=split == "heldout", seed=data.seed)):
+        text = problem.prompt
+        if data.template == "chat":
+            text, token_ids = chat_prompt(nano_question(problem), tokenizer)
+        else:
+            token_ids = tokenizer.encode(text, add_special_tokens=False)
+        kinds = {"kind": problem.kind, "language": problem.language}
+        prompt = Prompt(f"nano-{split}-{i}", text, tuple(token_ids), problem.answer, kinds)
+        prompts.append(prompt)
+    return prompts
+
+
+def nano_question(problem: Problem) -> str:
+    """What the user asks, without the plain-text form around it: " Compute 47+38."."""
+    return problem.prompt.removeprefix("User:").removesuffix(" Assistant:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +151,7 @@ def _gsm8k_prompt(row: _Row, data: Gsm8kData, tokenizer: PreTrainedTokenizerBase
         text = R1_ZERO_TEMPLATE.format(question=row.question)
         token_ids = tokenizer.encode(text)
     else:
-        messages = [{"role": "user", "content": row.question}]
-        text = cast(
-            str,
-            tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True),
-        )
-        # The template writes the begin-of-sentence token itself.
-        token_ids = tokenizer.encode(text, add_special_tokens=False)
+        text, token_ids = chat_prompt(row.question, tokenizer)
     return Prompt(
         id=f"gsm8k-{row.line}",
         text=text,

@@ -22,6 +22,7 @@ from configs.errors import UserError
 from configs.evaluation import EvalConfig, EvalDataSettings
 from recipes.benchmarks.items import Item, Row
 from recipes.benchmarks.table import BENCHMARKS, Benchmark, Hub
+from recipes.datasets import chat_prompt, nano_question
 from recipes.nano_world import draw_problems
 from rl.records import Prompt
 
@@ -82,12 +83,7 @@ def as_prompts(
 def _chat(
     _: Benchmark, item: Item, tokenizer: PreTrainedTokenizerBase
 ) -> tuple[str, Sequence[int]]:
-    messages = [{"role": "user", "content": item.question}]
-    text = cast(
-        str, tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    )
-    # The template writes the begin-of-sentence token itself.
-    return text, tokenizer.encode(text, add_special_tokens=False)
+    return chat_prompt(item.question, tokenizer)
 
 
 def _r1_zero(
@@ -104,7 +100,7 @@ def _prompt(item_id: str, item: Item, text: str, token_ids: Sequence[int]) -> Pr
 
 def _nano_items(count: int) -> Iterator[Item]:
     for problem in draw_problems(count, heldout=True, seed=0):
-        question = problem.prompt.removeprefix("User:").removesuffix(" Assistant:")
+        question = nano_question(problem)
         kinds = {"kind": problem.kind, "language": problem.language}
         yield Item(question, problem.answer, (question,), kinds)
 

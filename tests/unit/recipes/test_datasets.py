@@ -57,6 +57,28 @@ def test_nano_prompts():
         assert set(prompt.metadata) == {"kind", "language"}
 
 
+def test_nano_prompts_in_the_chat_template_ask_the_same():
+    plain = load_prompts(NanoData(train_problems=20, heldout_problems=5), TOKENIZER)
+    chat = load_prompts(NanoData(train_problems=20, heldout_problems=5, template="chat"), TOKENIZER)
+    for before, after in zip(plain.train, chat.train, strict=True):
+        question = before.text.removeprefix("User:").removesuffix(" Assistant:")
+        assert after.text == f"<｜begin▁of▁sentence｜><｜User｜>{question}<｜Assistant｜>"
+        assert after.token_ids == tuple(TOKENIZER.encode(after.text, add_special_tokens=False))
+        assert TOKENIZER.unk_token_id not in after.token_ids
+        assert (after.id, after.answer, after.metadata) == (
+            before.id,
+            before.answer,
+            before.metadata,
+        )
+
+
+def test_the_chat_template_has_to_be_there():
+    bare = build_tokenizer()
+    bare.chat_template = None
+    with pytest.raises(UserError, match=r"data\.template=chat: .* no chat template; take"):
+        load_prompts(NanoData(train_problems=1, heldout_problems=1, template="chat"), bare)
+
+
 def write(folder: Path, *rows: object) -> str:
     path = folder / "rows.jsonl"
     path.write_text("".join(f"{r if isinstance(r, str) else json.dumps(r)}\n" for r in rows))
