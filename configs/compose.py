@@ -27,7 +27,7 @@ from pydantic.fields import FieldInfo
 
 from configs.errors import UserError
 from configs.evaluation import EvalConfig
-from configs.schema import RUN_KINDS, RlConfig, RunConfig, Settings, SftConfig
+from configs.schema import RUN_KINDS, RunConfig, Settings
 
 CONFIG_DIR = Path(__file__).parent.resolve()
 
@@ -126,7 +126,8 @@ def _for_hydra(override: str, kinds: Kinds) -> str:
             f"{override!r} is not a setting; write key=value, such as learner.ranks=2 or "
             "model=nano_v3"
         )
-    groups = {name: group_options()[name] for name in _chosen_groups(kinds)}
+    options = group_options()
+    groups = {name: options[name] for name in _chosen_groups(kinds)}
     if key in groups and not value.startswith("{"):
         if value not in groups[key]:
             hint = _did_you_mean(value, groups[key])
@@ -171,7 +172,7 @@ def _parse(kind: type[Kind], values: Mapping[str, Any], kinds: Kinds) -> Kind:
         raise UserError("\n".join(problems)) from error
 
 
-def _run_class(values: Mapping[str, Any]) -> type[RlConfig] | type[SftConfig]:
+def _run_class(values: Mapping[str, Any]) -> type[RunConfig]:
     """The settings class that the recipe asks for."""
     recipe = values.get("recipe")
     kind = cast(dict[str, Any], recipe).get("kind") if isinstance(recipe, dict) else None

@@ -17,7 +17,15 @@ from configs.plan_memory import BYTES, PHASES, ProcessMemory, process_memory
 from configs.plan_placement import NodePlan, placement
 from configs.plan_time import StepTime, concurrent_sequences, run_hours, step_time
 from configs.plan_work import Work, work_of
-from configs.schema import NanoData, NanoModel, NanoSolutions, RlConfig, RunConfig, SftConfig
+from configs.schema import (
+    NanoData,
+    NanoModel,
+    NanoSolutions,
+    RewardModelConfig,
+    RlConfig,
+    RunConfig,
+    SftConfig,
+)
 from configs.shape import NANO_FACTS, Facts, ModelShape, read_facts, shape_from_facts
 
 
@@ -149,7 +157,23 @@ def memory_plan(config: RunConfig) -> dict[str, str]:
 
 
 def _batch(config: RunConfig) -> dict[str, str]:
+    if isinstance(config, RewardModelConfig):
+        return reward_model_batch_plan(config)
     return sft_batch_plan(config) if isinstance(config, SftConfig) else batch_plan(config)
+
+
+def reward_model_batch_plan(config: RewardModelConfig) -> dict[str, str]:
+    """How judged responses become updates."""
+    recipe, learner, data = config.recipe, config.learner, config.data
+    pairs = recipe.objective == "pairwise"
+    what, seen = ("pairs", "final summaries") if pairs else ("labelled responses", "all of them")
+    return {
+        "each update": f"{recipe.batch_size} {what} ({seen}) of at most {data.max_tokens:,} "
+        f"tokens, packed into rows of {learner.row_tokens:,} on {_count(learner.ranks, 'rank')}",
+        "whole run": f"{_count(recipe.epochs, 'epoch')}; what does not fill a batch is left out "
+        "of the epoch",
+        "loss": "-log sigmoid(chosen - rejected)" if pairs else "binary cross-entropy",
+    }
 
 
 def sft_batch_plan(config: SftConfig) -> dict[str, str]:

@@ -13,6 +13,12 @@ from pydantic import Field
 
 from configs.clusters import LocalCluster, SlurmCluster
 from configs.kubernetes import KubernetesCluster
+from configs.reward_models import (
+    JudgeSettings,
+    NanoPreferences,
+    PreferenceData,
+    RewardModelRecipe,
+)
 from configs.settings import Fraction, NonNegative, Positive, Settings
 
 
@@ -366,6 +372,16 @@ class SftLearner(LearnerSettings):
     data.max_tokens."""
 
 
+class RewardModelLearner(LearnerSettings):
+    """What is different in the training of reward models."""
+
+    learning_rate: Annotated[float, Field(gt=0.0)] = 6e-6
+    """Of AdamW, after the warm-up; constant."""
+    row_tokens: Positive = 16384
+    """Responses are packed best-fit into rows of at most this many tokens, pairs together; at least
+    data.max_tokens, and twice that for pairs."""
+
+
 class TrackingSettings(Settings):
     """Where metrics go, beside metrics.jsonl and the report, which are always written."""
 
@@ -422,8 +438,24 @@ class SftConfig(_Run):
     tracking: TrackingSettings
 
 
-RunConfig = RlConfig | SftConfig
+class RewardModelConfig(_Run):
+    """One training of a reward model, whole."""
+
+    recipe: RewardModelRecipe
+    model: Model
+    data: Annotated[NanoPreferences | PreferenceData, Field(discriminator="kind")]
+    judge: JudgeSettings = JudgeSettings()
+    learner: RewardModelLearner
+    cluster: Cluster
+    tracking: TrackingSettings
+
+
+RunConfig = RlConfig | SftConfig | RewardModelConfig
 """A run of any kind."""
 
-RUN_KINDS: dict[str, type[RlConfig] | type[SftConfig]] = {"rl": RlConfig, "sft": SftConfig}
+RUN_KINDS: dict[str, type[RunConfig]] = {
+    "rl": RlConfig,
+    "sft": SftConfig,
+    "reward_model": RewardModelConfig,
+}
 """recipe.kind -> the settings of such a run."""

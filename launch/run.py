@@ -6,10 +6,10 @@ import logging
 from pathlib import Path
 
 from configs.errors import UserError
-from configs.schema import RunConfig, SftConfig
+from configs.schema import RewardModelConfig, RlConfig, RunConfig, SftConfig
 from launch.cluster import WorkerLost, protect_ray
-from launch.console import RL_CURVES, SFT_CURVES, RunConsole
-from launch.outcome import print_outcome, print_sft_outcome
+from launch.console import REWARD_MODEL_CURVES, RL_CURVES, SFT_CURVES, RunConsole
+from launch.outcome import print_outcome, print_reward_model_outcome, print_sft_outcome
 from launch.report import write_report
 from launch.run_folder import RunFolder, full_disk_is_a_user_error
 from launch.stop import StopAsked
@@ -32,8 +32,12 @@ def run(config: RunConfig) -> int:
         folder.end_attempt(code)
         if not _is_finished(folder, config):
             return code
-    show = print_sft_outcome if isinstance(config, SftConfig) else print_outcome
-    show(folder.path, write_report(folder.path))
+    show = {
+        "rl": print_outcome,
+        "sft": print_sft_outcome,
+        "reward_model": print_reward_model_outcome,
+    }
+    show[config.recipe.kind](folder.path, write_report(folder.path))
     return EXIT_DONE
 
 
@@ -68,8 +72,8 @@ def _exit_code(error: BaseException) -> int:
 
 
 def _is_finished(folder: RunFolder, config: RunConfig) -> bool:
-    """Reinforcement learning can be made longer; the end of fine-tuning is that of its cosine."""
-    steps = 1 if isinstance(config, SftConfig) else config.recipe.steps
+    """Reinforcement learning can be made longer; the other kinds end with their data."""
+    steps = config.recipe.steps if isinstance(config, RlConfig) else 1
     return folder.finished_steps() >= steps
 
 
@@ -80,6 +84,11 @@ def _train(folder: RunFolder, config: RunConfig, title: str) -> None:
 
         with RunConsole(title, 0, curves=SFT_CURVES) as console:
             fine_tune_in(folder, config, console)
+    elif isinstance(config, RewardModelConfig):
+        from launch.reward_training import train_reward_model_in
+
+        with RunConsole(title, 0, curves=REWARD_MODEL_CURVES) as console:
+            train_reward_model_in(folder, config, console)
     else:
         from launch.training import train_in
 

@@ -151,12 +151,13 @@ def _rows(data: ChatData) -> Iterator[tuple[int, Any]]:
     if path.suffix == ".parquet":
         yield from _parquet_rows(path)
     elif path.is_file():
-        yield from _json_lines(path)
+        yield from json_lines(path)
     else:
         yield from _hub_rows(data)
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """(number, function that reads the line or raises BadRow) of every line that is not empty."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():

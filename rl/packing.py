@@ -40,10 +40,10 @@ def pack(
     assert len(with_reference) <= 1, "reference log-probs on some samples only"
     if weights is None:
         weights = [0.0] * len(samples)
-    bins = [
-        _best_fit(samples, dealt, row_tokens, share_prompts)
-        for dealt in _deal_out(samples, num_ranks, share_prompts)
-    ]
+    if share_prompts:
+        bins = _bins_of_shared_prompts(samples, row_tokens, num_ranks)
+    else:
+        bins = [best_fit(dealt, lengths, row_tokens) for dealt in deal_out(lengths, num_ranks)]
     largest = max(len(rank_bins) for rank_bins in bins)
     num_rows = -(-largest // rows_multiple_of) * rows_multiple_of
     rows = [[_row(samples, weights, indices) for indices in rank_bins] for rank_bins in bins]
@@ -104,65 +104,71 @@ def assert_aligned(row: Row) -> None:
     assert not row.weights[~row.loss_mask].any(), "weight outside the loss mask"
 
 
-def _groups(samples: Sequence[Sample], share_prompts: bool) -> list[list[int]]:
-    """Indices of the samples that stay together, longest first: those of one prompt, or each."""
-    groups: dict[object, list[int]] = {}
-    for index, sample in enumerate(samples):
-        groups.setdefault(sample.prompt_id if share_prompts else index, []).append(index)
-    return [
-        sorted(group, key=lambda index: (-len(samples[index].token_ids), index))
-        for group in groups.values()
-    ]
-
-
-def _prompt_tokens(sample: Sample) -> int:
-    """Tokens before the first that is trained on; 0 when none is."""
-    return int(sample.loss_mask.int().argmax())
-
-
-def _deal_out(samples: Sequence[Sample], num_ranks: int, share_prompts: bool) -> list[list[int]]:
-    """Sample indices per rank: the largest group first, each to the rank with the fewest tokens."""
-
-    def size(group: Sequence[int]) -> int:
-        twice = _prompt_tokens(samples[group[0]]) * (len(group) - 1)
-        return sum(len(samples[index].token_ids) for index in group) - twice
-
+def deal_out(lengths: Sequence[int], num_ranks: int) -> list[list[int]]:
+    """Sample indices per rank: longest first, each to the rank with the fewest tokens so far."""
     dealt: list[list[int]] = [[] for _ in range(num_ranks)]
     tokens = [0] * num_ranks
-    groups = _groups(samples, share_prompts)
-    for group in sorted(groups, key=lambda group: (-size(group), group[0])):
+    for index in sorted(range(len(lengths)), key=lambda index: (-lengths[index], index)):
         rank = tokens.index(min(tokens))
-        dealt[rank] += group
-        tokens[rank] += size(group)
+        dealt[rank].append(index)
+        tokens[rank] += lengths[index]
     return dealt
 
 
-def _best_fit(
-    samples: Sequence[Sample], indices: Sequence[int], row_tokens: int, share_prompts: bool
+def best_fit(
+    indices: Sequence[int],
+    lengths: Sequence[int],
+    row_tokens: int,
+    prompts: Sequence[tuple[str, int]] | None = None,
 ) -> list[list[int]]:
-    """Each sample, in the given order, into the fullest row that still has room for it; into one
-    that has its prompt already, if there is one."""
+    """Each sample, in the given order, into the fullest row that still has room for it.
+
+    prompts: the prompt of each sample and its tokens, when a row that has the prompt already needs
+    no room for it; such a row comes first. None: nothing is shared.
+    """
     rows: list[list[int]] = []
     room: list[int] = []
     for index in indices:
-        sample = samples[index]
-
-        def tokens(row: int, sample: Sample = sample) -> int:
-            there = share_prompts and any(
-                samples[other].prompt_id == sample.prompt_id for other in rows[row]
-            )
-            return len(sample.token_ids) - (_prompt_tokens(sample) if there else 0)
-
-        fitting = [row for row in range(len(rows)) if room[row] >= tokens(row)]
+        needed = [
+            lengths[index] - (prompts[index][1] if prompts and _has(row, prompts, index) else 0)
+            for row in rows
+        ]
+        fitting = [number for number in range(len(rows)) if room[number] >= needed[number]]
         if fitting:
-            best = min(fitting, key=lambda row: (tokens(row), room[row]))
+            best = min(fitting, key=lambda number: (needed[number], room[number]))
+            room[best] -= needed[best]
+            rows[best].append(index)
         else:
-            best = len(rows)
-            rows.append([])
-            room.append(row_tokens)
-        room[best] -= tokens(best)
-        rows[best].append(index)
+            rows.append([index])
+            room.append(row_tokens - lengths[index])
     return rows
+
+
+def _has(row: Sequence[int], prompts: Sequence[tuple[str, int]], index: int) -> bool:
+    return any(prompts[other][0] == prompts[index][0] for other in row)
+
+
+def _bins_of_shared_prompts(
+    samples: Sequence[Sample], row_tokens: int, num_ranks: int
+) -> list[list[list[int]]]:
+    """Sample indices per rank and row: all samples of a prompt on one rank, longest first."""
+    lengths = [len(sample.token_ids) for sample in samples]
+    # What comes before the first token that is trained on; nothing when none is.
+    prompts = [(sample.prompt_id, int(sample.loss_mask.int().argmax())) for sample in samples]
+    found: dict[str, list[int]] = {}
+    for index in sorted(range(len(samples)), key=lambda index: (-lengths[index], index)):
+        found.setdefault(prompts[index][0], []).append(index)
+    groups = list(found.values())
+    sizes = [
+        sum(lengths[index] for index in group) - (len(group) - 1) * prompts[group[0]][1]
+        for group in groups
+    ]
+    return [
+        best_fit(
+            [index for number in dealt for index in groups[number]], lengths, row_tokens, prompts
+        )
+        for dealt in deal_out(sizes, num_ranks)
+    ]
 
 
 def _row(samples: Sequence[Sample], weights: Sequence[float], indices: Sequence[int]) -> Row:

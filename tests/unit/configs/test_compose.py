@@ -8,15 +8,22 @@ import pytest
 
 from configs.compose import from_yaml, group_options, load_config, setting_paths, to_yaml
 from configs.errors import UserError
-from configs.schema import FolderModel, RlConfig, RunConfig, SftConfig
+from configs.schema import RUN_KINDS, FolderModel, RlConfig, RunConfig, SftConfig
 
 CHAT = ["data.path=some.jsonl"]
+KUBERNETES = ["cluster.image=some/image", "cluster.runs_claim=some-claim"]
 STUDENTS = ("qwen_1_5b", "qwen_7b", "qwen_14b", "qwen_32b", "llama_8b", "llama_70b")
 NEEDED = {
     ("model", "folder"): ["model.path=some/folder"],
     ("data", "gsm8k"): ["data.path=some.jsonl"],
     ("data", "chat"): ["recipe=sft", *CHAT],
+    ("data", "preferences"): ["recipe=r1/reward_helpful", *CHAT],
+    ("data", "nano_preferences"): ["recipe=r1/reward_helpful"],
+    ("recipe", "r1/reward_helpful"): CHAT,
+    ("recipe", "r1/reward_safety"): CHAT,
     ("data", "nano_solutions"): ["recipe=sft"],
+    ("cluster", "kubernetes"): KUBERNETES,
+    ("cluster", "kubernetes_gpu"): KUBERNETES,
     ("recipe", "sft"): CHAT,
     ("recipe", "distill"): CHAT,
     **{("recipe", f"distill_{name}"): [*CHAT, "model.path=some/folder"] for name in STUDENTS},
@@ -40,11 +47,12 @@ def test_every_shipped_yaml_file_loads(group: str, option: str) -> None:
     )
 
 
-def test_every_recipe_loads_with_every_model() -> None:
-    options = group_options()
-    for recipe, model in itertools.product(options["recipe"], options["model"]):
-        of_recipe = [each for each in NEEDED.get(("recipe", recipe), []) if "model" not in each]
-        needed = of_recipe + NEEDED.get(("model", model), [])
+def test_every_kind_of_recipe_loads_with_every_model() -> None:
+    """Each recipe of a kind has loaded with its own model above."""
+    recipes = {"rl": "r1_zero", "sft": "sft"}
+    assert set(recipes) == set(RUN_KINDS)
+    for recipe, model in itertools.product(recipes.values(), group_options()["model"]):
+        needed = NEEDED.get(("recipe", recipe), []) + NEEDED.get(("model", model), [])
         config = load_config([f"recipe={recipe}", f"model={model}", *needed])
         assert config.run_dir == f"runs/{recipe}-{model}"
 
