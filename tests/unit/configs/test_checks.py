@@ -76,6 +76,10 @@ BROKEN = {
     "device_has_what_it_needs": ["rollout.transfer=nccl"],
     "prefixes_are_shared_on_the_cpu": ["learner.share_prefixes=true", "cluster=local_gpu"],
     "data_fits_model": ["data=gsm8k", "data.path=x", "data.max_prompt_tokens=64"],
+    "rules_can_check_the_data": [
+        *("data.checker=judge", "model=smollm2_135m", "data=problems", "data.path=x"),
+        "data.max_prompt_tokens=64",
+    ],
 }
 
 
