@@ -10,12 +10,18 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from configs.data_checks import (
+    DATA_MAKING_CHECKS,
+    problem_data_is_there,
+    rules_can_check_the_data,
+)
 from configs.errors import UserError
 from configs.facts import is_hub_name, max_prompt_tokens, model_facts
 from configs.kubernetes import KubernetesCluster
 from configs.kubernetes_checks import KUBERNETES_CHECKS
 from configs.reward_models import NanoPreferences, PreferenceData
 from configs.schema import (
+    AnyRunConfig,
     ChatData,
     FolderModel,
     Gsm8kData,
@@ -24,6 +30,7 @@ from configs.schema import (
     RewardModelConfig,
     RlConfig,
     RunConfig,
+    SampledDataConfig,
     SftConfig,
 )
 
@@ -31,8 +38,11 @@ SMOLLM2_FOLDER = "models/smollm2-135m"
 """The default path of configs/model/smollm2_135m.yaml."""
 
 
-def check_settings(config: RunConfig) -> None:
+def check_settings(config: AnyRunConfig) -> None:
     """All cross-field rules; every broken one is named, one per line."""
+    if isinstance(config, SampledDataConfig):
+        _report([check(config) for check in DATA_SETTING_CHECKS])
+        return
     if isinstance(config, RewardModelConfig):
         findings = [check(config) for check in REWARD_MODEL_SETTING_CHECKS]
     elif isinstance(config, SftConfig):
@@ -44,10 +54,12 @@ def check_settings(config: RunConfig) -> None:
     _report(findings)
 
 
-def check_files(config: RunConfig, *, in_pods: bool = False) -> None:
+def check_files(config: AnyRunConfig, *, in_pods: bool = False) -> None:
     """Whether what the run reads is there and what it writes can be written. On Kubernetes, only
     the driver can look at what there is in the pods."""
-    if isinstance(config.cluster, KubernetesCluster) and not in_pods:
+    if isinstance(config, SampledDataConfig):
+        _report([check(config) for check in DATA_FILE_CHECKS])
+    elif isinstance(config.cluster, KubernetesCluster) and not in_pods:
         _report([run_dir_is_writable(config)])
     elif isinstance(config, RewardModelConfig):
         _report([check(config) for check in REWARD_MODEL_FILE_CHECKS])
@@ -209,7 +221,7 @@ def device_has_what_it_needs(config: RlConfig) -> str | None:
     return None
 
 
-def data_fits_model(config: RlConfig) -> str | None:
+def data_fits_model(config: RlConfig | SampledDataConfig) -> str | None:
     if isinstance(config.model, NanoModel) and not isinstance(config.data, NanoData):
         return (
             f"data.kind={config.data.kind}: the nano model's vocabulary covers data=nano only; "
@@ -218,7 +230,7 @@ def data_fits_model(config: RlConfig) -> str | None:
     return None
 
 
-def model_folder_is_complete(config: RunConfig) -> str | None:
+def model_folder_is_complete(config: AnyRunConfig) -> str | None:
     if not isinstance(config.model, FolderModel) or is_hub_name(config.model.path):
         return None
     folder = Path(config.model.path).expanduser()
@@ -267,7 +279,7 @@ def data_file_has_rows(config: RlConfig) -> str | None:
     return None
 
 
-def local_run_is_on_one_machine(config: RunConfig) -> str | None:
+def local_run_is_on_one_machine(config: AnyRunConfig) -> str | None:
     if config.cluster.kind != "local" or config.cluster.nodes == 1:
         return None
     return (
@@ -276,7 +288,7 @@ def local_run_is_on_one_machine(config: RunConfig) -> str | None:
     )
 
 
-def run_dir_is_writable(config: RunConfig) -> str | None:
+def run_dir_is_writable(config: AnyRunConfig) -> str | None:
     folder = Path(config.run_dir).expanduser().absolute()
     if folder.exists() and not folder.is_dir():
         return f"run_dir={config.run_dir}: is a file; name a folder"
@@ -352,12 +364,14 @@ SETTING_CHECKS: list[Callable[[RlConfig], str | None]] = [
     warmup_within_run,
     device_has_what_it_needs,
     data_fits_model,
+    rules_can_check_the_data,
 ]
 
 FILE_CHECKS: list[Callable[[RlConfig], str | None]] = [
     model_folder_is_complete,
     expert_parallel_divides_experts,
     data_file_has_rows,
+    problem_data_is_there,
     local_run_is_on_one_machine,
     run_dir_is_writable,
 ]
@@ -386,6 +400,19 @@ REWARD_MODEL_FILE_CHECKS: list[Callable[[RewardModelConfig], str | None]] = [
     model_folder_is_complete,
     expert_parallel_divides_experts,
     preference_file_is_there,
+    local_run_is_on_one_machine,
+    run_dir_is_writable,
+]
+
+
+DATA_SETTING_CHECKS: list[Callable[[SampledDataConfig], str | None]] = [
+    data_fits_model,
+    *DATA_MAKING_CHECKS,
+]
+
+DATA_FILE_CHECKS: list[Callable[[SampledDataConfig], str | None]] = [
+    model_folder_is_complete,
+    problem_data_is_there,
     local_run_is_on_one_machine,
     run_dir_is_writable,
 ]

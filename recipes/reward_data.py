@@ -16,7 +16,6 @@ from transformers import PreTrainedTokenizerBase
 from configs.errors import UserError
 from configs.reward_models import PreferenceData
 from configs.schema import RewardModelConfig
-from recipes.chat_rows import BadRow, Rejected, json_lines
 from recipes.nano_general import Split
 from recipes.nano_preferences import nano_candidates, nano_judge, nano_labelled
 from recipes.preference_pairs import (
@@ -26,6 +25,7 @@ from recipes.preference_pairs import (
     judged,
 )
 from recipes.reward_tokens import RewardEncoder
+from recipes.row_files import BadRow, Rejected, json_lines
 from rewards.format import END_THINK
 from rewards.preference import final_summary
 from rl.judged import Judged

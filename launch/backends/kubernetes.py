@@ -17,7 +17,7 @@ from typing import Any, Literal
 from configs.compose import from_yaml
 from configs.errors import UserError
 from configs.kubernetes import KubernetesCluster
-from configs.schema import RunConfig
+from configs.schema import AnyRunConfig
 from launch.backends.base import Job, JobState
 from launch.backends.kubectl import Kubectl, KubectlFailed
 from launch.backends.rayjob import HEAD, SUBMITTER, as_in_pods, job_name, rayjob, to_text
@@ -36,12 +36,12 @@ MANIFEST = "rayjob.yaml"
 class KubernetesBackend:
     """The Backend protocol over RayJobs."""
 
-    def render(self, config: RunConfig) -> str:
+    def render(self, config: AnyRunConfig) -> str:
         manifest = rayjob(config)
         check_rayjob(manifest)
         return to_text(manifest)
 
-    def submit(self, config: RunConfig) -> int:
+    def submit(self, config: AnyRunConfig) -> int:
         from launch.backends.job import write_job
 
         manifest = self.render(config)
@@ -119,7 +119,7 @@ class KubernetesBackend:
                 write_atomically(run_dir / name, text)
 
 
-def _kubectl(config: RunConfig) -> Kubectl:
+def _kubectl(config: AnyRunConfig) -> Kubectl:
     """With the context of now, so that a later change of it does not lose the job."""
     cluster = config.cluster
     assert isinstance(cluster, KubernetesCluster)
