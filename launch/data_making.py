@@ -35,7 +35,7 @@ from launch.rollouts import GenerationPlan, RayRollouts
 from launch.run_folder import RunFolder
 from launch.stop import StopAsked, stop_asked
 from launch.text_models import open_text_models
-from launch.training import base_model
+from launch.training import base_model, list_rejected
 from launch.workers import start_samplers
 from recipes.data_assembly import evaluation_texts
 from recipes.data_rows import Finisher
@@ -55,8 +55,7 @@ def make_data_in(folder: RunFolder, config: SampledDataConfig, console: RunConso
     model = base_model(config, console.pretraining)
     tokenizer = load_tokenizer(model)
     sets = load_prompts(config.data, tokenizer)
-    for reason, count in sets.rejected.items():
-        console.doing(f"data: {count} rows left out: {reason}")
+    list_rejected(folder, sets, console)
     check_gold_answers(sets.train, config.reward)
     evaluation = evaluation_texts(config.recipe)
     data = DataFolder(folder.path)

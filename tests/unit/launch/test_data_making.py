@@ -17,7 +17,7 @@ from configs.schema import SampledDataConfig
 from launch import data_making
 from launch.console import RunConsole
 from launch.data_console import print_data_outcome
-from launch.data_making import make_data_in
+from launch.data_making import as_rl_config, make_data_in
 from launch.run_folder import RunFolder
 from launch.stop import StopAsked, ask_to_stop
 from recipes.nano_corpus import wild_solution
@@ -167,6 +167,32 @@ def test_more_tokens_than_positions_are_refused(
     with pytest.raises(UserError, match=r"rollout\.max_tokens=510: .*model's 512 positions"):
         make(model, tmp_path / "run", "rollout.max_tokens=510")
     assert corpus.asked == []
+
+
+def test_bad_rows_are_listed(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"problem": f"{i}?", "answer": str(i)} for i in range(3)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join([*map(json.dumps, rows), "{", '{"problem": "a"}']))
+    words = [
+        *("data=problems", f"data.path={path}", "data.heldout_problems=1"),
+        *("data.max_prompt_tokens=5000", "recipe.rewriter.by=none"),
+    ]
+    # Prompts of the paper's template are too long for this model, which ends the run.
+    with pytest.raises(UserError, match=r"more than the model's 512 positions"):
+        make(model, tmp_path / "run", *words)
+    listed = lines(tmp_path / "run" / "rejected_problems.jsonl")
+    assert [(row["row"], row["reason"]) for row in listed] == [(4, "not JSON"), (5, "no answer")]
+    assert "1 rows left out: not JSON" in capsys.readouterr().out
+
+
+def test_sampler_actors_get_settings_in_their_shape() -> None:
+    config = config_of(Path("m"), Path("r"), "rollout.samples_per_prompt=1", "reward.language=0.5")
+    run = as_rl_config(config)
+    assert (run.rollout.transfer, run.rollout.max_tokens, run.rollout.samplers) == ("ray", 48, 2)
+    assert (run.rollout.dtype, run.cluster.threads, run.seed) == ("float32", 2, config.seed)
+    assert run.reward == config.reward
 
 
 def test_a_review_is_waited_for_and_brought_back(
