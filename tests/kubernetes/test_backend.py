@@ -128,6 +128,17 @@ def test_a_cancelled_run_is_gone_at_once_and_resume_continues_it(
     assert len(done["lives"]) == 2 and reached < 30
 
 
+def test_a_run_that_waits_for_pods_is_stopped_by_taking_it_away(
+    server: Server, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_dir = str(tmp_path / "runs" / "nano")
+    assert main(words) == 0  # no operator looks after it
+    capsys.readouterr()
+    assert main(["stop", run_dir]) == 0
+    assert capsys.readouterr().out == "it was waiting for pods; its RayJob is deleted\n"
+    assert server.store.find("rayjobs", NAMESPACE) == []
+
+
 def test_secrets_reach_the_driver_and_no_file(
     pods: Operator, words: list[str], look: Look, tmp_path: Path, server: Server
 ) -> None:
