@@ -83,11 +83,12 @@ def model(tmp_path: Path) -> Path:
 
 
 def config_of(model: Path, run_dir: Path, *words: str) -> SampledDataConfig:
+    nano = () if "data=problems" in words else (f"data.train_problems={PROBLEMS}",)
     config = load_config(
         [
             *("recipe=r1/cold_start_data", "model=folder", f"model.path={model}"),
-            *("scale=r1/cold_start_data_nano_v3", f"data.train_problems={PROBLEMS}"),
-            *("rollout.wave_prompts=8", f"run_dir={run_dir}", *words),
+            *("scale=r1/cold_start_data_nano_v3", "rollout.wave_prompts=8"),
+            *(f"run_dir={run_dir}", *nano, *words),
         ]
     )
     assert isinstance(config, SampledDataConfig)
@@ -177,9 +178,9 @@ def test_bad_rows_are_listed(
     path.write_text("\n".join([*map(json.dumps, rows), "{", '{"problem": "a"}']))
     words = [
         *("data=problems", f"data.path={path}", "data.heldout_problems=1"),
-        *("data.max_prompt_tokens=5000", "recipe.rewriter.by=none"),
+        *("data.max_prompt_tokens=5000", "recipe.rewriter.by=none", "rollout.max_tokens=500"),
     ]
-    # Prompts of the paper's template are too long for this model, which ends the run.
+    # More than the model's positions, which ends the run before it samples.
     with pytest.raises(UserError, match=r"more than the model's 512 positions"):
         make(model, tmp_path / "run", *words)
     listed = lines(tmp_path / "run" / "rejected_problems.jsonl")
