@@ -37,6 +37,7 @@ from configs.errors import UserError
 from configs.schema import RlConfig, RunConfig
 
 FREE_TO_CHANGE = (
+    "run_dir",
     "recipe.steps",
     "recipe.eval_every",
     "recipe.keep_checkpoints",
