@@ -1,5 +1,5 @@
 # Everything runs inside .venv, which `make setup` makes and keeps up to date.
-.PHONY: setup quickstart test check bench bench-rewards faults
+.PHONY: setup quickstart test test-slurm check bench bench-rewards faults
 .SILENT:
 
 setup:
@@ -9,7 +9,10 @@ quickstart: setup
 	.venv/bin/launch run recipe=r1_zero model=nano_v3
 
 test: setup
-	.venv/bin/python -m pytest -m "not slow"
+	.venv/bin/python -m pytest -m "not slow and not slurm"
+
+test-slurm: setup
+	.venv/bin/python -m pytest tests/integration/test_slurm.py -rs
 
 check: setup
 	.venv/bin/ruff format --check .
