@@ -111,7 +111,7 @@ def test_a_run_survives_everything_that_slurm_does_to_it(
     runs.launch("run", *tiny, f"run_dir={tmp_path / 'whole'}")
     said = runs.launch(
         *("run", *tiny, f"run_dir={run_dir}"),
-        *("cluster=slurm", "cluster.nodes=2", "cluster.stop_before_s=200"),
+        *("cluster=slurm", "cluster.nodes=2", "cluster.stop_before_s=360"),
     )
     for word in ("status", "logs -f", "stop", "cancel", "resume"):
         assert f"launch {word} {run_dir}" in said
@@ -125,7 +125,9 @@ def test_a_run_survives_everything_that_slurm_does_to_it(
     # 2: a partition of higher priority takes a node.
     runs.wait_for_life(run_dir, 2)
     time.sleep(rng.uniform(0.0, 3.0))
-    cluster.command(*("sbatch", "-p", "urgent", "-w", "n2", "--exclusive", "--wrap", "sleep 3"))
+    cluster.command(
+        *("sbatch", "-p", "urgent", "-w", "n2", "--exclusive", "--wrap=sleep 3", "-o/dev/null")
+    )
 
     # 3: the time limit comes near. SLURM looks every half minute, so this is done at the beginning.
     wait_until(
@@ -133,9 +135,10 @@ def test_a_run_survives_everything_that_slurm_does_to_it(
         lambda: (run_dir / "logs" / "attempt-3").exists(),
         lambda: runs.explain(run_dir),
     )
-    minutes = -(-(cluster.elapsed_s(job) + 120) // 60)
+    minutes = -(-(cluster.elapsed_s(job) + 240) // 60)
     cluster.command("scontrol", "update", f"JobId={job}", f"TimeLimit={minutes}")
     assert runs.wait_for_end(run_dir, 3) == 85
+    cluster.command("scontrol", "update", f"JobId={job}", "TimeLimit=UNLIMITED")
 
     # 4: a node loses its power. What is on it is learnt from the sampler that does not answer.
     runs.wait_for_life(run_dir, 4)
