@@ -10,18 +10,27 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from configs.data_checks import (
+    DATA_MAKING_CHECKS,
+    problem_data_is_there,
+    rules_can_check_the_data,
+)
 from configs.errors import UserError
 from configs.facts import is_hub_name, max_prompt_tokens, model_facts
 from configs.kubernetes import KubernetesCluster
 from configs.kubernetes_checks import KUBERNETES_CHECKS
+from configs.reward_models import NanoPreferences, PreferenceData
 from configs.schema import (
+    AnyRunConfig,
     ChatData,
     FolderModel,
     Gsm8kData,
     NanoData,
     NanoModel,
+    RewardModelConfig,
     RlConfig,
     RunConfig,
+    SampledDataConfig,
     SftConfig,
 )
 
@@ -29,9 +38,14 @@ SMOLLM2_FOLDER = "models/smollm2-135m"
 """The default path of configs/model/smollm2_135m.yaml."""
 
 
-def check_settings(config: RunConfig) -> None:
+def check_settings(config: AnyRunConfig) -> None:
     """All cross-field rules; every broken one is named, one per line."""
-    if isinstance(config, SftConfig):
+    if isinstance(config, SampledDataConfig):
+        _report([check(config) for check in DATA_SETTING_CHECKS])
+        return
+    if isinstance(config, RewardModelConfig):
+        findings = [check(config) for check in REWARD_MODEL_SETTING_CHECKS]
+    elif isinstance(config, SftConfig):
         findings = [check(config) for check in SFT_SETTING_CHECKS]
     else:
         findings = [check(config) for check in SETTING_CHECKS]
@@ -40,11 +54,15 @@ def check_settings(config: RunConfig) -> None:
     _report(findings)
 
 
-def check_files(config: RunConfig, *, in_pods: bool = False) -> None:
+def check_files(config: AnyRunConfig, *, in_pods: bool = False) -> None:
     """Whether what the run reads is there and what it writes can be written. On Kubernetes, only
     the driver can look at what there is in the pods."""
-    if isinstance(config.cluster, KubernetesCluster) and not in_pods:
+    if isinstance(config, SampledDataConfig):
+        _report([check(config) for check in DATA_FILE_CHECKS])
+    elif isinstance(config.cluster, KubernetesCluster) and not in_pods:
         _report([run_dir_is_writable(config)])
+    elif isinstance(config, RewardModelConfig):
+        _report([check(config) for check in REWARD_MODEL_FILE_CHECKS])
     elif isinstance(config, SftConfig):
         _report([check(config) for check in SFT_FILE_CHECKS])
     else:
@@ -203,7 +221,13 @@ def device_has_what_it_needs(config: RlConfig) -> str | None:
     return None
 
 
-def data_fits_model(config: RlConfig) -> str | None:
+def prefixes_are_shared_on_the_cpu(config: RunConfig) -> str | None:
+    if config.learner.share_prefixes and config.cluster.device == "cuda":
+        return "learner.share_prefixes=true: needs cluster.device=cpu; on GPUs set it to false"
+    return None
+
+
+def data_fits_model(config: RlConfig | SampledDataConfig) -> str | None:
     if isinstance(config.model, NanoModel) and not isinstance(config.data, NanoData):
         return (
             f"data.kind={config.data.kind}: the nano model's vocabulary covers data=nano only; "
@@ -212,13 +236,19 @@ def data_fits_model(config: RlConfig) -> str | None:
     return None
 
 
-def model_folder_is_complete(config: RunConfig) -> str | None:
-    if not isinstance(config.model, FolderModel) or is_hub_name(config.model.path):
+def model_folder_is_complete(config: AnyRunConfig) -> str | None:
+    if not isinstance(config.model, FolderModel):
         return None
     folder = Path(config.model.path).expanduser()
     remedy = "name a Hugging Face model folder"
     if config.model.path == SMOLLM2_FOLDER:
         remedy = "make it with: launch prepare smollm2_135m"
+    elif is_hub_name(config.model.path):
+        remedy = (
+            "models are read from folders; download it with "
+            f"`.venv/bin/hf download {config.model.path} --local-dir FOLDER` and set "
+            "model.path=FOLDER"
+        )
     if not folder.is_dir():
         return f"model.path={config.model.path}: no such folder; {remedy}"
     if not (folder / "config.json").is_file():
@@ -261,7 +291,7 @@ def data_file_has_rows(config: RlConfig) -> str | None:
     return None
 
 
-def local_run_is_on_one_machine(config: RunConfig) -> str | None:
+def local_run_is_on_one_machine(config: AnyRunConfig) -> str | None:
     if config.cluster.kind != "local" or config.cluster.nodes == 1:
         return None
     return (
@@ -270,7 +300,7 @@ def local_run_is_on_one_machine(config: RunConfig) -> str | None:
     )
 
 
-def run_dir_is_writable(config: RunConfig) -> str | None:
+def run_dir_is_writable(config: AnyRunConfig) -> str | None:
     folder = Path(config.run_dir).expanduser().absolute()
     if folder.exists() and not folder.is_dir():
         return f"run_dir={config.run_dir}: is a file; name a folder"
@@ -302,6 +332,35 @@ def chat_data_is_there(config: SftConfig) -> str | None:
     )
 
 
+def rows_hold_longest_pair(config: RewardModelConfig) -> str | None:
+    responses = 2 if config.recipe.objective == "pairwise" else 1
+    needed = responses * config.data.max_tokens
+    if config.learner.row_tokens >= needed:
+        return None
+    return (
+        f"learner.row_tokens={config.learner.row_tokens}: must hold {responses} of at most "
+        f"data.max_tokens={config.data.max_tokens} tokens, {needed}; raise the former or lower the "
+        "latter"
+    )
+
+
+def preferences_fit_model(config: RewardModelConfig) -> str | None:
+    if isinstance(config.model, FolderModel) or isinstance(config.data, NanoPreferences):
+        return None
+    return (
+        f"data.kind={config.data.kind}: the nano model's vocabulary covers data=nano_preferences "
+        "only; choose model=folder"
+    )
+
+
+def preference_file_is_there(config: RewardModelConfig) -> str | None:
+    if not isinstance(config.data, PreferenceData):
+        return None
+    if Path(config.data.path).expanduser().is_file():
+        return None
+    return f"data.path={config.data.path}: no such file; name a .jsonl file"
+
+
 SETTING_CHECKS: list[Callable[[RlConfig], str | None]] = [
     batch_divides,
     rows_hold_longest_sample,
@@ -316,13 +375,16 @@ SETTING_CHECKS: list[Callable[[RlConfig], str | None]] = [
     expert_parallel_divides_ranks,
     warmup_within_run,
     device_has_what_it_needs,
+    prefixes_are_shared_on_the_cpu,
     data_fits_model,
+    rules_can_check_the_data,
 ]
 
 FILE_CHECKS: list[Callable[[RlConfig], str | None]] = [
     model_folder_is_complete,
     expert_parallel_divides_experts,
     data_file_has_rows,
+    problem_data_is_there,
     local_run_is_on_one_machine,
     run_dir_is_writable,
 ]
@@ -331,12 +393,40 @@ FILE_CHECKS: list[Callable[[RlConfig], str | None]] = [
 SFT_SETTING_CHECKS: list[Callable[[SftConfig], str | None]] = [
     rows_hold_longest_sequence,
     expert_parallel_divides_ranks,
+    prefixes_are_shared_on_the_cpu,
 ]
 
 SFT_FILE_CHECKS: list[Callable[[SftConfig], str | None]] = [
     model_folder_is_complete,
     expert_parallel_divides_experts,
     chat_data_is_there,
+    local_run_is_on_one_machine,
+    run_dir_is_writable,
+]
+
+REWARD_MODEL_SETTING_CHECKS: list[Callable[[RewardModelConfig], str | None]] = [
+    rows_hold_longest_pair,
+    expert_parallel_divides_ranks,
+    preferences_fit_model,
+]
+
+REWARD_MODEL_FILE_CHECKS: list[Callable[[RewardModelConfig], str | None]] = [
+    model_folder_is_complete,
+    expert_parallel_divides_experts,
+    preference_file_is_there,
+    local_run_is_on_one_machine,
+    run_dir_is_writable,
+]
+
+
+DATA_SETTING_CHECKS: list[Callable[[SampledDataConfig], str | None]] = [
+    data_fits_model,
+    *DATA_MAKING_CHECKS,
+]
+
+DATA_FILE_CHECKS: list[Callable[[SampledDataConfig], str | None]] = [
+    model_folder_is_complete,
+    problem_data_is_there,
     local_run_is_on_one_machine,
     run_dir_is_writable,
 ]

@@ -27,7 +27,7 @@ from pydantic.fields import FieldInfo
 
 from configs.errors import UserError
 from configs.evaluation import EvalConfig
-from configs.schema import RUN_KINDS, RlConfig, RunConfig, Settings, SftConfig
+from configs.schema import RUN_KINDS, AnyRunConfig, Settings
 
 CONFIG_DIR = Path(__file__).parent.resolve()
 
@@ -51,7 +51,7 @@ _ALLOWED = {
 }
 
 
-def load_config(overrides: Sequence[str]) -> RunConfig:
+def load_config(overrides: Sequence[str]) -> AnyRunConfig:
     """Compose and validate. Every mistake is a UserError with one line per problem."""
     composed, choices = _compose(RUNS, overrides)
     default_dir = "runs/" + f"{choices['recipe']}-{choices['model']}".replace("/", "-")
@@ -85,7 +85,7 @@ def to_yaml(config: Settings) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
-def from_yaml(text: str) -> RunConfig:
+def from_yaml(text: str) -> AnyRunConfig:
     """The inverse of `to_yaml`, for the file kept in the run folder."""
     return _validate(yaml.safe_load(text))
 
@@ -126,7 +126,8 @@ def _for_hydra(override: str, kinds: Kinds) -> str:
             f"{override!r} is not a setting; write key=value, such as learner.ranks=2 or "
             "model=nano_v3"
         )
-    groups = {name: group_options()[name] for name in _chosen_groups(kinds)}
+    options = group_options()
+    groups = {name: options[name] for name in _chosen_groups(kinds)}
     if key in groups and not value.startswith("{"):
         if value not in groups[key]:
             hint = _did_you_mean(value, groups[key])
@@ -158,7 +159,7 @@ def _compose(kinds: Kinds, overrides: Sequence[str]) -> tuple[dict[str, Any], Ma
     return cast(dict[str, Any], values), choices
 
 
-def _validate(values: Mapping[str, Any]) -> RunConfig:
+def _validate(values: Mapping[str, Any]) -> AnyRunConfig:
     return _parse(_run_class(values), values, RUNS)
 
 
@@ -171,7 +172,7 @@ def _parse(kind: type[Kind], values: Mapping[str, Any], kinds: Kinds) -> Kind:
         raise UserError("\n".join(problems)) from error
 
 
-def _run_class(values: Mapping[str, Any]) -> type[RlConfig] | type[SftConfig]:
+def _run_class(values: Mapping[str, Any]) -> type[AnyRunConfig]:
     """The settings class that the recipe asks for."""
     recipe = values.get("recipe")
     kind = cast(dict[str, Any], recipe).get("kind") if isinstance(recipe, dict) else None

@@ -13,12 +13,23 @@ from configs.clusters import LocalCluster
 from configs.devices import GIB
 from configs.errors import UserError
 from configs.facts import max_prompt_tokens
+from configs.plan_data import data_plan
 from configs.plan_fit import Demand, demands, refusals
 from configs.plan_memory import BYTES, PHASES, ProcessMemory, process_memory
 from configs.plan_placement import NodePlan, placement
 from configs.plan_time import StepTime, concurrent_sequences, run_hours, step_time
 from configs.plan_work import Work, work_of
-from configs.schema import NanoData, NanoModel, NanoSolutions, RlConfig, RunConfig, SftConfig
+from configs.schema import (
+    AnyRunConfig,
+    NanoData,
+    NanoModel,
+    NanoSolutions,
+    RewardModelConfig,
+    RlConfig,
+    RunConfig,
+    SampledDataConfig,
+    SftConfig,
+)
 from configs.shape import NANO_FACTS, Facts, ModelShape, read_facts, shape_from_facts
 
 
@@ -116,13 +127,16 @@ def _cautions(work: Work, shape: ModelShape) -> list[str]:
     return found
 
 
-def describe_plan(config: RunConfig) -> str:
+def describe_plan(config: AnyRunConfig) -> str:
     """The plan as comment lines under headings, for `launch run --dry-run`."""
-    sections = {
-        "Batch": _batch(config),
-        "Processes": process_plan(config),
-        "Memory (estimate)": memory_plan(config),
-    }
+    if isinstance(config, SampledDataConfig):
+        sections = {"Data": data_plan(config)}
+    else:
+        sections = {
+            "Batch": _batch(config),
+            "Processes": process_plan(config),
+            "Memory (estimate)": memory_plan(config),
+        }
     lines: list[str] = []
     for title, entries in sections.items():
         lines.append(f"# {title}")
@@ -150,7 +164,23 @@ def memory_plan(config: RunConfig) -> dict[str, str]:
 
 
 def _batch(config: RunConfig) -> dict[str, str]:
+    if isinstance(config, RewardModelConfig):
+        return reward_model_batch_plan(config)
     return sft_batch_plan(config) if isinstance(config, SftConfig) else batch_plan(config)
+
+
+def reward_model_batch_plan(config: RewardModelConfig) -> dict[str, str]:
+    """How judged responses become updates."""
+    recipe, learner, data = config.recipe, config.learner, config.data
+    pairs = recipe.objective == "pairwise"
+    what, seen = ("pairs", "final summaries") if pairs else ("labelled responses", "all of them")
+    return {
+        "each update": f"{recipe.batch_size} {what} ({seen}) of at most {data.max_tokens:,} "
+        f"tokens, packed into rows of {learner.row_tokens:,} on {_count(learner.ranks, 'rank')}",
+        "whole run": f"{_count(recipe.epochs, 'epoch')}; what does not fill a batch is left out "
+        "of the epoch",
+        "loss": "-log sigmoid(chosen - rejected)" if pairs else "binary cross-entropy",
+    }
 
 
 def sft_batch_plan(config: SftConfig) -> dict[str, str]:

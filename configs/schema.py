@@ -12,7 +12,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from configs.clusters import LocalCluster, SlurmCluster
+from configs.data_making import SampledDataRecipe
 from configs.kubernetes import KubernetesCluster
+from configs.reward_models import (
+    JudgeSettings,
+    NanoPreferences,
+    PreferenceData,
+    RewardModelRecipe,
+)
 from configs.settings import Fraction, NonNegative, Positive, Settings
 
 
@@ -77,7 +84,7 @@ class FolderModel(Settings):
     """A model that exists already."""
     path: str
     """A folder with config.json, safetensors weights and the tokenizer."""
-    shape: dict[str, int | bool | str] = {}
+    shape: dict[str, int | bool | str] = Field(default={})
     """What config.json says about sizes, to plan with before the folder is there; never trained
     with."""
 
@@ -110,6 +117,38 @@ class Gsm8kData(Settings):
     """r1_zero: the paper's plain-text prompt (Table 1); chat: the tokenizer's chat template."""
     max_prompt_tokens: Positive = 512
     """Longer prompts are left out, counted and reported."""
+
+
+class ProblemData(Settings):
+    """Problems from a file or the hub, whatever its columns: mathematics with answers or solutions,
+    programs with tests. recipes/problem_rows.py lists the forms. Bad rows are left out and listed.
+    """
+
+    kind: Literal["problems"] = "problems"
+    """Problems from real data sets."""
+    path: str
+    """A .jsonl or .parquet file, or the name of a data set on the Hugging Face hub."""
+    subset: str = ""
+    """Of a data set on the hub: its configuration, where it has several."""
+    split: str = "train"
+    """Of a data set on the hub: the split to train on."""
+    streaming: bool = False
+    """Read a data set on the hub row by row instead of downloading it as a whole."""
+    problems: NonNegative = 0
+    """Only the first so many good rows; 0: all."""
+    question: str = ""
+    """The column with the question; empty: found by its name."""
+    answer: str = ""
+    """The column with the answer; empty: found by its name."""
+    checker: Literal["auto", "math", "code", "judge"] = "auto"
+    """auto: code where a row has tests, else math; judge: answers in words, for recipe.judge."""
+    heldout_problems: Positive = 256
+    """Rows set aside for evaluation, chosen by a hash of the question."""
+    template: Literal["r1_zero", "chat"] = "r1_zero"
+    """r1_zero: the paper's plain-text prompt (Table 1); chat: the tokenizer's chat template, and
+    in which form the answer is wanted."""
+    max_prompt_tokens: Positive = 512
+    """Longer prompts are left out and listed."""
 
 
 class MathSettings(Settings):
@@ -269,21 +308,17 @@ class AlgorithmSettings(Settings):
     """Completions cut at the length cap: keep them in the loss, or only in the baseline."""
 
 
-class RolloutSettings(Settings):
-    """Sampling, and the engine that does it."""
+class GenerationSettings(Settings):
+    """Sampling, and the engine that does it, whatever the samples are for."""
 
-    prompts_per_step: Positive = 512
-    """Problems per rollout."""
-    samples_per_prompt: Annotated[int, Field(ge=2)] = 16
-    """Group size G; at least 2, or a group has no baseline."""
+    samples_per_prompt: Positive = 16
+    """Samples of each prompt."""
     temperature: Annotated[float, Field(gt=0.0)] = 1.0
     """Of training rollouts and evaluation alike."""
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Nucleus sampling; 1: off. Log-probs are those of the distribution sampled from."""
     max_tokens: Positive = 32768
     """Length cap of a completion at the start of the run."""
-    max_tokens_schedule: dict[int, int] = {}
-    """Update number -> length cap from there on; the paper: {8200: 65536}."""
     wave_prompts: NonNegative = 0
     """Prompts generated together and journalled together; 0: all prompts of the step. With
     deterministic=true, a wave interrupted half-way is generated again as a whole."""
@@ -299,6 +334,17 @@ class RolloutSettings(Settings):
     """Share of a GPU's memory an engine may take."""
     max_concurrent: Positive = 256
     """Sequences an engine decodes at the same time."""
+
+
+class RolloutSettings(GenerationSettings):
+    """What reinforcement learning adds."""
+
+    prompts_per_step: Positive = 512
+    """Problems per rollout."""
+    samples_per_prompt: Annotated[int, Field(ge=2)] = 16
+    """Group size G; at least 2, or a group has no baseline."""
+    max_tokens_schedule: dict[int, int] = Field(default={})
+    """Update number -> length cap from there on; the paper: {8200: 65536}."""
     transfer: Literal["ray", "nccl", "ipc"] = "ray"
     """How weights reach the engines: ray on the CPU, nccl or ipc on GPUs."""
     canary_prompts: Positive = 8
@@ -325,6 +371,10 @@ class LearnerSettings(Settings):
     prompt and completion together (the default: 512 + 32768)."""
     rows_per_micro_batch: Positive = 1
     """Rows in one forward and backward pass; changes speed and memory, never the gradient."""
+    share_prefixes: bool = False
+    """Compute the tokens that samples of a row begin with alike, such as the prompt of a group,
+    once; the same gradient with less work. Samples of one prompt are then packed together, and
+    row_tokens counts their prompt once. On the CPU only."""
     ranks: Positive = 1
     """Learner processes; data parallel over all of them."""
     zero_stage: Annotated[int, Field(ge=0, le=3)] = 0
@@ -362,6 +412,16 @@ class SftLearner(LearnerSettings):
     data.max_tokens."""
 
 
+class RewardModelLearner(LearnerSettings):
+    """What is different in the training of reward models."""
+
+    learning_rate: Annotated[float, Field(gt=0.0)] = 6e-6
+    """Of AdamW, after the warm-up; constant."""
+    row_tokens: Positive = 16384
+    """Responses are packed best-fit into rows of at most this many tokens, pairs together; at least
+    data.max_tokens, and twice that for pairs."""
+
+
 class TrackingSettings(Settings):
     """Where metrics go, beside metrics.jsonl and the report, which are always written."""
 
@@ -384,6 +444,9 @@ Model = Annotated[NanoModel | FolderModel, Field(discriminator="kind")]
 Cluster = Annotated[LocalCluster | SlurmCluster | KubernetesCluster, Field(discriminator="kind")]
 
 
+Problems = Annotated[NanoData | Gsm8kData | ProblemData, Field(discriminator="kind")]
+
+
 class _Run(Settings):
     run_dir: str
     """Everything the run writes. The same command on the same folder continues it."""
@@ -398,7 +461,7 @@ class RlConfig(_Run):
 
     recipe: RlRecipe
     model: Model
-    data: Annotated[NanoData | Gsm8kData, Field(discriminator="kind")]
+    data: Problems
     reward: RewardSettings
     algorithm: AlgorithmSettings
     rollout: RolloutSettings
@@ -418,8 +481,38 @@ class SftConfig(_Run):
     tracking: TrackingSettings
 
 
-RunConfig = RlConfig | SftConfig
+class SampledDataConfig(_Run):
+    """One run that makes training data, whole."""
+
+    recipe: SampledDataRecipe
+    model: Model
+    data: Problems
+    reward: RewardSettings
+    rollout: GenerationSettings
+    cluster: LocalCluster
+
+
+class RewardModelConfig(_Run):
+    """One training of a reward model, whole."""
+
+    recipe: RewardModelRecipe
+    model: Model
+    data: Annotated[NanoPreferences | PreferenceData, Field(discriminator="kind")]
+    judge: JudgeSettings = JudgeSettings()
+    learner: RewardModelLearner
+    cluster: Cluster
+    tracking: TrackingSettings
+
+
+RunConfig = RlConfig | SftConfig | RewardModelConfig
+"""A run that trains."""
+AnyRunConfig = RunConfig | SampledDataConfig
 """A run of any kind."""
 
-RUN_KINDS: dict[str, type[RlConfig] | type[SftConfig]] = {"rl": RlConfig, "sft": SftConfig}
+RUN_KINDS: dict[str, type[AnyRunConfig]] = {
+    "rl": RlConfig,
+    "sft": SftConfig,
+    "reward_model": RewardModelConfig,
+    "sampled_data": SampledDataConfig,
+}
 """recipe.kind -> the settings of such a run."""

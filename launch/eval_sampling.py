@@ -26,10 +26,9 @@ from configs.schema import (
     RlTracking,
     RolloutSettings,
 )
-from launch.actors import SamplerActor
-from launch.cluster import WorkerLost, wait_all
+from launch.cluster import WorkerLost
 from launch.rollouts import requests_for
-from launch.workers import threads_per_process, worker_environment
+from launch.workers import start_samplers
 from rl.records import Completion, Prompt, SamplingSettings
 
 PURPOSE = ("eval", 0)
@@ -53,25 +52,8 @@ class EvalSamplers:
             return
         for actor in self._actors:
             ray.kill(actor)
-        count = self._config.engine.samplers
-        self._actors = [
-            SamplerActor.options(
-                runtime_env={"env_vars": worker_environment(self._run_config, "sampler", i, count)}
-            ).remote(str(self._log_dir / f"sampler-{i}.log"))
-            for i in range(count)
-        ]
-        starting = [
-            actor.start.remote(
-                str(Path(self._config.model).expanduser().resolve()),
-                self._run_config,
-                max_model_len=max_model_len,
-                threads=threads_per_process(self._run_config, count),
-            )
-            for actor in self._actors
-        ]
-        names = [f"sampler {i}" for i in range(count)]
-        timeout_s = self._config.cluster.start_timeout_s
-        wait_all(starting, what="start", names=names, timeout_s=timeout_s)
+        model = Path(self._config.model).expanduser().resolve()
+        self._actors = start_samplers(self._run_config, model, max_model_len, self._log_dir)
         self._max_model_len = max_model_len
 
     def generate(

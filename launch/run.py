@@ -6,21 +6,22 @@ import logging
 from pathlib import Path
 
 from configs.errors import UserError
-from configs.schema import RunConfig, SftConfig
+from configs.schema import AnyRunConfig, RewardModelConfig, RlConfig, SampledDataConfig, SftConfig
 from launch.cluster import WorkerLost, protect_ray
-from launch.console import RL_CURVES, SFT_CURVES, RunConsole
-from launch.outcome import print_outcome, print_sft_outcome
+from launch.console import REWARD_MODEL_CURVES, RL_CURVES, SFT_CURVES, RunConsole
+from launch.data_console import print_data_outcome
+from launch.outcome import print_outcome, print_reward_model_outcome, print_sft_outcome
 from launch.report import write_report
 from launch.run_folder import RunFolder, full_disk_is_a_user_error
 from launch.stop import StopAsked
 from rollout.canary import CanaryError
 
-EXIT_DONE, EXIT_ERROR, EXIT_USER, EXIT_CANARY = 0, 1, 2, 3
+EXIT_DONE, EXIT_ERROR, EXIT_USER, EXIT_CANARY, EXIT_WAITING = 0, 1, 2, 3, 4
 EXIT_STOPPED, EXIT_WORKER_LOST, EXIT_INTERRUPTED = 85, 86, 130
 
 
-def run(config: RunConfig) -> int:
-    """Train, or continue; returns the exit code."""
+def run(config: AnyRunConfig) -> int:
+    """Train or make data, or continue; returns the exit code."""
     folder = RunFolder(config)
     if not _is_finished(folder, config):
         folder.begin_attempt()
@@ -32,19 +33,31 @@ def run(config: RunConfig) -> int:
         folder.end_attempt(code)
         if not _is_finished(folder, config):
             return code
-    show = print_sft_outcome if isinstance(config, SftConfig) else print_outcome
-    show(folder.path, write_report(folder.path))
+    _show(folder, config)
     return EXIT_DONE
 
 
-def _attempt(folder: RunFolder, config: RunConfig) -> int:
+def _show(folder: RunFolder, config: AnyRunConfig) -> None:
+    """What came out."""
+    if isinstance(config, SampledDataConfig):
+        print_data_outcome(folder.path)
+        return
+    show = {
+        "rl": print_outcome,
+        "sft": print_sft_outcome,
+        "reward_model": print_reward_model_outcome,
+    }
+    show[config.recipe.kind](folder.path, write_report(folder.path))
+
+
+def _attempt(folder: RunFolder, config: AnyRunConfig) -> int:
     """One life of the run, to its end or to a break; returns the exit code."""
     _log_to(folder.log_dir / "driver.log")
     protect_ray(folder.path)
     title = f"R1 Foundry · {folder.path.name} · attempt {folder.attempt}"
     try:
         with full_disk_is_a_user_error(folder.path, "the run"):
-            _train(folder, config, title)
+            _do(folder, config, title)
     except StopAsked as asked:
         folder.write_status(phase="stopped", message=str(asked))
         print(f"{asked}; run the same command again to continue")
@@ -57,6 +70,9 @@ def _attempt(folder: RunFolder, config: RunConfig) -> int:
         folder.write_status(phase="stopped by the canary", message=str(error))
         print(f"{error} Nothing was trained on completions of these weights.")
         return EXIT_CANARY
+    if isinstance(config, SampledDataConfig) and not _is_finished(folder, config):
+        print_data_outcome(folder.path, waits=True)
+        return EXIT_WAITING
     return EXIT_DONE
 
 
@@ -67,19 +83,29 @@ def _exit_code(error: BaseException) -> int:
     return EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_ERROR
 
 
-def _is_finished(folder: RunFolder, config: RunConfig) -> bool:
-    """Reinforcement learning can be made longer; the end of fine-tuning is that of its cosine."""
-    steps = 1 if isinstance(config, SftConfig) else config.recipe.steps
+def _is_finished(folder: RunFolder, config: AnyRunConfig) -> bool:
+    """Reinforcement learning can be made longer; the other kinds end with their data."""
+    steps = config.recipe.steps if isinstance(config, RlConfig) else 1
     return folder.finished_steps() >= steps
 
 
-def _train(folder: RunFolder, config: RunConfig, title: str) -> None:
+def _do(folder: RunFolder, config: AnyRunConfig, title: str) -> None:
     """What is imported here imports Ray, which must find its token."""
-    if isinstance(config, SftConfig):
+    if isinstance(config, SampledDataConfig):
+        from launch.data_making import make_data_in
+
+        with RunConsole(title, 0, curves={}) as console:
+            make_data_in(folder, config, console)
+    elif isinstance(config, SftConfig):
         from launch.fine_tuning import fine_tune_in
 
         with RunConsole(title, 0, curves=SFT_CURVES) as console:
             fine_tune_in(folder, config, console)
+    elif isinstance(config, RewardModelConfig):
+        from launch.reward_training import train_reward_model_in
+
+        with RunConsole(title, 0, curves=REWARD_MODEL_CURVES) as console:
+            train_reward_model_in(folder, config, console)
     else:
         from launch.training import train_in
 

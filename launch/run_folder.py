@@ -13,6 +13,7 @@ eval/          evaluations with every completion
 rollouts/      some groups of each step, for reading (reinforcement learning)
 logs/          attempt-1/driver.log, sampler-0.log ...; `latest` points to the newest;
                job-7-0/console.log, head.log ... of a job's lives, and `job-latest`
+rejected_problems.jsonl  rows of data=problems that were left out, with the reason
 final/         the trained model as a Hugging Face folder
 report.html
 """
@@ -34,13 +35,14 @@ from typing import Any
 import yaml
 
 from configs.errors import UserError
-from configs.schema import RlConfig, RunConfig
+from configs.schema import AnyRunConfig, RlConfig
 
 FREE_TO_CHANGE = (
     "run_dir",
     "recipe.steps",
     "recipe.eval_every",
     "recipe.keep_checkpoints",
+    "recipe.reviewed",
     "cluster.",
     "tracking.",
 )
@@ -82,7 +84,7 @@ def full_disk_is_a_user_error(folder: Path, what: str) -> Iterator[None]:
 class RunFolder:
     """Creates or reopens the folder of a run."""
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: AnyRunConfig) -> None:
         """Raises UserError when the folder belongs to a run with other settings."""
         self.path = Path(config.run_dir).expanduser().resolve()
         self.path.mkdir(parents=True, exist_ok=True)
@@ -123,7 +125,7 @@ class RunFolder:
         status = json.loads(path.read_text()) if path.exists() else {}
         return status["step"] if status.get("phase") == "finished" else 0
 
-    def _check_config(self, config: RunConfig) -> None:
+    def _check_config(self, config: AnyRunConfig) -> None:
         path = self.path / "config.yaml"
         resolved = config.model_dump(mode="json")
         if path.exists() and self._has_results():

@@ -70,10 +70,7 @@ def _start_actors(
 
     def options(role: str, index: int, processes: int) -> dict[str, Any]:
         variables = worker_environment(config, role, index, processes)
-        return {"runtime_env": {"env_vars": variables}} | on(node_of(config, role, index))
-
-    def on(node: int) -> dict[str, Any]:
-        return {"scheduling_strategy": NodeAffinitySchedulingStrategy(nodes[node], soft=False)}
+        return {"runtime_env": {"env_vars": variables}} | _on(nodes[node_of(config, role, index)])
 
     def log_file(name: str) -> str:
         return str(log_dir / f"{name}.log")
@@ -87,7 +84,8 @@ def _start_actors(
         for i in range(samplers)
     ]
     reward_actors = [
-        RewardActor.options(**on(0)).remote(log_file(f"reward-{i}"), config) for i in range(scorers)
+        RewardActor.options(**_on(nodes[0])).remote(log_file(f"reward-{i}"), config)
+        for i in range(scorers)
     ]
     timeout_s = config.cluster.start_timeout_s
     (address,) = wait_all(
@@ -138,11 +136,43 @@ def _start_actors(
     return Workers(learner, sampler_actors, reward_actors, {"driver": os.getpid(), **here})
 
 
+def start_samplers(
+    config: RlConfig, model_path: Path, max_model_len: int, log_dir: Path
+) -> list[Any]:
+    """The samplers of config.rollout on a cluster that is there, without a learner."""
+    count = config.rollout.samplers
+    nodes = ray_nodes(config.cluster.nodes, config.cluster.start_timeout_s)
+    actors = [
+        SamplerActor.options(
+            runtime_env={"env_vars": worker_environment(config, "sampler", i, count)},
+            **_on(nodes[node_of(config, "sampler", i)]),
+        ).remote(str(log_dir / f"sampler-{i}.log"))
+        for i in range(count)
+    ]
+    starting = [
+        actor.start.remote(
+            str(model_path),
+            config,
+            max_model_len=max_model_len,
+            threads=threads_per_process(config, count),
+        )
+        for actor in actors
+    ]
+    names = [f"sampler {i}" for i in range(count)]
+    wait_all(starting, what="start", names=names, timeout_s=config.cluster.start_timeout_s)
+    return actors
+
+
 def samplers_and_scorers(config: RunConfig) -> tuple[int, int]:
     """How many of each kind there are; fine-tuning needs none."""
     if isinstance(config, RlConfig):
         return config.rollout.samplers, config.reward.workers
     return 0, 0
+
+
+def _on(node: str) -> dict[str, Any]:
+    """The option of an actor that puts it on a node."""
+    return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False)}
 
 
 def node_of(config: RunConfig, role: str, index: int) -> int:

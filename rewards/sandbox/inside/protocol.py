@@ -3,6 +3,8 @@
     owner   -> server  Request, with file descriptors: payload, stdin, stdout, stderr, program
     owner   -> server  KILL, to end the running job early
     server  -> owner   HELLO once, then one Reply per Request
+    server  -> job     the Request and its descriptors, once
+    job     -> server  READY when it is set up, or ERROR and why it is not
 
 Sources, inputs and outputs go through file descriptors and never through the server's memory, which
 every later job is forked from.
@@ -13,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -22,7 +24,6 @@ HELLO = b"hello"
 MAX_PACKET = 1 << 16
 
 READY, ERROR = b"ready", b"error "
-"""What the process of a job tells its server when it is set up, or why it is not."""
 
 
 class Tier(StrEnum):
@@ -73,7 +74,7 @@ class Setup:
     """A pidfd of the owner, readable when that is gone."""
 
     def encode(self) -> str:
-        return json.dumps(asdict(self))
+        return json.dumps(_values(self))
 
     @classmethod
     def decode(cls, text: str) -> Setup:
@@ -94,7 +95,7 @@ class Request:
     """The compiler and its arguments; its output is a file named "main"."""
 
     def encode(self) -> bytes:
-        return json.dumps(asdict(self)).encode()
+        return json.dumps(_values(self)).encode()
 
     @classmethod
     def decode(cls, packet: bytes) -> Request:
@@ -120,13 +121,18 @@ class Reply:
     detail: str = ""
 
     def encode(self) -> bytes:
-        return json.dumps(asdict(self)).encode()
+        return json.dumps(_values(self)).encode()
 
     @classmethod
     def decode(cls, packet: bytes) -> Reply:
         fields: dict[str, Any] = json.loads(packet)
         fields["end"] = End(fields["end"])
         return cls(**fields)
+
+
+def _values(record: Setup | Request | Reply) -> dict[str, Any]:
+    """By name; dataclasses.asdict would copy every value."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def pack(source: bytes, files: Mapping[str, bytes]) -> bytes:

@@ -8,15 +8,23 @@ import pytest
 
 from configs.compose import from_yaml, group_options, load_config, setting_paths, to_yaml
 from configs.errors import UserError
-from configs.schema import FolderModel, RlConfig, RunConfig, SftConfig
+from configs.schema import RUN_KINDS, AnyRunConfig, FolderModel, RlConfig, SftConfig
 
 CHAT = ["data.path=some.jsonl"]
+KUBERNETES = ["cluster.image=some/image", "cluster.runs_claim=some-claim"]
 STUDENTS = ("qwen_1_5b", "qwen_7b", "qwen_14b", "qwen_32b", "llama_8b", "llama_70b")
 NEEDED = {
     ("model", "folder"): ["model.path=some/folder"],
     ("data", "gsm8k"): ["data.path=some.jsonl"],
+    ("data", "problems"): ["data.path=some.jsonl"],
     ("data", "chat"): ["recipe=sft", *CHAT],
+    ("data", "preferences"): ["recipe=r1/reward_helpful", *CHAT],
+    ("data", "nano_preferences"): ["recipe=r1/reward_helpful"],
+    ("recipe", "r1/reward_helpful"): CHAT,
+    ("recipe", "r1/reward_safety"): CHAT,
     ("data", "nano_solutions"): ["recipe=sft"],
+    ("cluster", "kubernetes"): KUBERNETES,
+    ("cluster", "kubernetes_gpu"): KUBERNETES,
     ("recipe", "sft"): CHAT,
     ("recipe", "distill"): CHAT,
     **{("recipe", f"distill_{name}"): [*CHAT, "model.path=some/folder"] for name in STUDENTS},
@@ -36,17 +44,23 @@ def problems_of(*overrides: str) -> list[str]:
 )
 def test_every_shipped_yaml_file_loads(group: str, option: str) -> None:
     assert isinstance(
-        load_config([f"{group}={option}", *NEEDED.get((group, option), [])]), RunConfig
+        load_config([f"{group}={option}", *NEEDED.get((group, option), [])]), AnyRunConfig
     )
 
 
-def test_every_recipe_loads_with_every_model() -> None:
-    options = group_options()
-    for recipe, model in itertools.product(options["recipe"], options["model"]):
-        of_recipe = [each for each in NEEDED.get(("recipe", recipe), []) if "model" not in each]
-        needed = of_recipe + NEEDED.get(("model", model), [])
+def test_every_kind_of_recipe_loads_with_every_model() -> None:
+    """Each recipe of a kind has loaded with its own model above."""
+    recipes = {
+        "rl": "r1_zero",
+        "sft": "sft",
+        "reward_model": "r1/reward_helpful",
+        "sampled_data": "r1/cold_start_data",
+    }
+    assert set(recipes) == set(RUN_KINDS)
+    for recipe, model in itertools.product(recipes.values(), group_options()["model"]):
+        needed = NEEDED.get(("recipe", recipe), []) + NEEDED.get(("model", model), [])
         config = load_config([f"recipe={recipe}", f"model={model}", *needed])
-        assert config.run_dir == f"runs/{recipe}-{model}"
+        assert config.run_dir == f"runs/{recipe}-{model}".replace("runs/r1/", "runs/r1-")
 
 
 def test_every_scale_file_belongs_to_a_recipe_and_a_model() -> None:
@@ -187,7 +201,7 @@ def test_yaml_round_trip() -> None:
         ("hydra.run.dir=x", "unknown key 'hydra.run.dir'"),
         ("recipe.epochs=2", "recipe.epochs is no setting of recipe.kind=rl"),
         ("recipe.kind=ppo", "recipe.kind=ppo: must be 'rl', 'sft'"),
-        ("data=chat", "data.kind=chat: must be 'nano', 'gsm8k'."),
+        ("data=chat", "data.kind=chat: must be 'nano', 'gsm8k', 'problems'."),
         ("model=nano", "unknown option model=nano; choose one of: deepseek_v3, folder, "),
         ("model=nano", "did you mean 'nano_v3'?"),
         ("scale=r1_zero_nano", "unknown option scale=r1_zero_nano; choose one of: "),

@@ -1,0 +1,112 @@
+"""Rules over several settings of the runs that make data; configs/checks.py runs them.
+
+Each returns one line (setting, value, what is allowed, what to do) or None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from configs.data_making import TextModelSettings
+from configs.facts import is_hub_name
+from configs.schema import NanoData, ProblemData, RlConfig, SampledDataConfig
+
+
+def tensor_parallel_needs_gpus(config: SampledDataConfig) -> str | None:
+    if config.cluster.device == "cuda" or config.rollout.tensor_parallel == 1:
+        return None
+    return (
+        f"rollout.tensor_parallel={config.rollout.tensor_parallel}: needs cluster.device=cuda; on "
+        "the CPU it is 1, and rollout.samplers adds engines"
+    )
+
+
+def rule_is_the_nano_worlds(config: SampledDataConfig) -> str | None:
+    if config.recipe.rewriter.by != "rule" or isinstance(config.data, NanoData):
+        return None
+    return (
+        f"recipe.rewriter.by=rule: is for data=nano, not data.kind={config.data.kind}; take none, "
+        "endpoint or model"
+    )
+
+
+def rewriter_is_named(config: SampledDataConfig) -> str | None:
+    rewriter = config.recipe.rewriter
+    return _text_model_is_named("recipe.rewriter", rewriter.by, rewriter)
+
+
+def judge_is_named(config: SampledDataConfig) -> str | None:
+    return _text_model_is_named("recipe.judge", config.recipe.judge.by, config.recipe.judge)
+
+
+def _text_model_is_named(where: str, by: str, asked: TextModelSettings) -> str | None:
+    if by == "endpoint" and not (asked.url and asked.model):
+        return (
+            f"{where}.by=endpoint: needs {where}.url=http://HOST:PORT/v1 and the model's name "
+            f"there as {where}.model=NAME"
+        )
+    if by == "model" and not (Path(asked.model).expanduser() / "config.json").is_file():
+        return f"{where}.model={asked.model!r}: no model folder; name one with config.json in it"
+    return None
+
+
+def one_folder_for_both(config: SampledDataConfig) -> str | None:
+    rewriter, judge = config.recipe.rewriter, config.recipe.judge
+    if not rewriter.by == judge.by == "model" or rewriter.model == judge.model:
+        return None
+    return (
+        f"recipe.judge.model={judge.model}: must be recipe.rewriter.model={rewriter.model} when "
+        "both are by=model, since one of them at a time is loaded; serve one and take by=endpoint"
+    )
+
+
+def reviewed_needs_review(config: SampledDataConfig) -> str | None:
+    recipe = config.recipe
+    if not recipe.reviewed:
+        return None
+    if not recipe.review:
+        return f"recipe.reviewed={recipe.reviewed}: needs recipe.review=true; add it or drop this"
+    if not Path(recipe.reviewed).expanduser().is_file():
+        return f"recipe.reviewed={recipe.reviewed}: no such file; name the edited review.jsonl"
+    return None
+
+
+def problem_data_is_there(config: RlConfig | SampledDataConfig) -> str | None:
+    if not isinstance(config.data, ProblemData):
+        return None
+    path = Path(config.data.path).expanduser()
+    a_file_is_meant = path.suffix in (".jsonl", ".parquet")
+    if path.exists() or (is_hub_name(config.data.path) and not a_file_is_meant):
+        return None
+    return (
+        f"data.path={config.data.path}: no such file; name a .jsonl or .parquet file, or a data "
+        "set on the Hugging Face hub as owner/name"
+    )
+
+
+def judged_data_has_a_judge(config: SampledDataConfig) -> str | None:
+    judged = isinstance(config.data, ProblemData) and config.data.checker == "judge"
+    if not judged or config.recipe.judge.by != "none":
+        return None
+    return "data.checker=judge: needs recipe.judge.by=endpoint or model; name a judge"
+
+
+def rules_can_check_the_data(config: RlConfig) -> str | None:
+    if not isinstance(config.data, ProblemData) or config.data.checker != "judge":
+        return None
+    return (
+        "data.checker=judge: no rule gives these answers a reward; take auto, math or code, or "
+        "make training data with recipe=r1/rejection_sampling"
+    )
+
+
+DATA_MAKING_CHECKS: list[Callable[[SampledDataConfig], str | None]] = [
+    tensor_parallel_needs_gpus,
+    rule_is_the_nano_worlds,
+    rewriter_is_named,
+    judge_is_named,
+    one_folder_for_both,
+    reviewed_needs_review,
+    judged_data_has_a_judge,
+]
