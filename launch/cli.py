@@ -254,18 +254,13 @@ def _eval(options: argparse.Namespace) -> int:
 def _plan(options: argparse.Namespace) -> int:
     from configs.checks import check_settings
     from configs.compose import load_config
-    from configs.schema import SampledDataConfig
+    from configs.data_checks import training_run
 
     config = load_config(as_overrides(options.words))
     check_settings(config)
-    if isinstance(config, SampledDataConfig):
-        raise UserError(
-            f"recipe.kind={config.recipe.kind}: launch plan knows runs that train; `launch run ... "
-            "--dry-run` says what this one will do"
-        )
     from launch.plan import plan
 
-    return plan(config, as_json=options.json)
+    return plan(training_run(config, "launch plan"), as_json=options.json)
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ import pytest
 
 from configs.compose import load_config
 from configs.errors import UserError
-from configs.schema import SampledDataConfig
+from configs.schema import ChatData, SampledDataConfig
 from launch import data_making
 from launch.console import RunConsole
 from launch.data_console import print_data_outcome
@@ -23,6 +23,7 @@ from launch.stop import StopAsked, ask_to_stop
 from recipes.nano_corpus import wild_solution
 from recipes.nano_tokenizer import EOS, build_tokenizer
 from recipes.nano_world import draw_problems
+from recipes.sft_data import load_sequences
 from rewards.scoring import Scorer
 from rl.records import Completion, Group, Prompt, SamplingSettings
 
@@ -83,11 +84,12 @@ def model(tmp_path: Path) -> Path:
 
 
 def config_of(model: Path, run_dir: Path, *words: str) -> SampledDataConfig:
+    nano = () if "data=problems" in words else (f"data.train_problems={PROBLEMS}",)
     config = load_config(
         [
             *("recipe=r1/cold_start_data", "model=folder", f"model.path={model}"),
-            *("scale=r1/cold_start_data_nano_v3", f"data.train_problems={PROBLEMS}"),
-            *("rollout.wave_prompts=8", f"run_dir={run_dir}", *words),
+            *("scale=r1/cold_start_data_nano_v3", "rollout.wave_prompts=8"),
+            *(f"run_dir={run_dir}", *nano, *words),
         ]
     )
     assert isinstance(config, SampledDataConfig)
@@ -124,6 +126,8 @@ def test_every_sample_is_kept_or_listed(
         assert reasons[reason] == sum(row["reason"] == reason for row in rejected) > 0
     per_prompt = [row["id"].rpartition("-")[0] for row in rows]
     assert max(map(per_prompt.count, per_prompt)) == 2
+    sets = load_sequences(ChatData(path=str(run_dir / "data.jsonl")), TOKENIZER, (1,))
+    assert (len(sets.train) + len(sets.heldout), sets.counts()) == (len(rows), {})
     print_data_outcome(run_dir)
     shown = capsys.readouterr().out
     assert "the answer is not right" in shown and f"{len(rows)} rows" in shown
@@ -177,9 +181,9 @@ def test_bad_rows_are_listed(
     path.write_text("\n".join([*map(json.dumps, rows), "{", '{"problem": "a"}']))
     words = [
         *("data=problems", f"data.path={path}", "data.heldout_problems=1"),
-        *("data.max_prompt_tokens=5000", "recipe.rewriter.by=none"),
+        *("data.max_prompt_tokens=5000", "recipe.rewriter.by=none", "rollout.max_tokens=500"),
     ]
-    # Prompts of the paper's template are too long for this model, which ends the run.
+    # More than the model's positions, which ends the run before it samples.
     with pytest.raises(UserError, match=r"more than the model's 512 positions"):
         make(model, tmp_path / "run", *words)
     listed = lines(tmp_path / "run" / "rejected_problems.jsonl")
