@@ -36,7 +36,12 @@ VALUES: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+def name(value: Any) -> str:
+    """The order of a set is another one in every process, and processes of tests must agree."""
+    return "set of three" if isinstance(value, set) and value else repr(value)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=name)
 def test_values_come_back_as_they_were(value: Any) -> None:
     text = encode(value)
     assert text.isascii()
