@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.schema import RlConfig, RunConfig
-from launch.actors import LearnerActor, RewardActor, SamplerActor
+from launch.actors import InferenceActor, LearnerActor, RewardActor, SamplerActor
 from launch.cluster import start_ray, stop_ray, wait_all
 from launch.learner_group import LearnerGroup
 from launch.run_folder import write_atomically
@@ -24,6 +24,8 @@ class Workers:
     learner: LearnerGroup
     samplers: list[Any]
     scorers: list[Any]
+    raters: Mapping[str, Any]
+    """Setting -> the actor with its reward model; empty without general prompts."""
     processes: Mapping[str, int]
     """Name -> process id, the driver's too."""
 
@@ -50,7 +52,8 @@ def start_workers(
 
     max_tokens: the longest prompt and completion together.
     """
-    start_ray(config.learner.ranks + sum(samplers_and_scorers(config)))
+    others = sum(samplers_and_scorers(config)) + len(reward_models(config))
+    start_ray(config.learner.ranks + others)
     try:
         yield _start_actors(config, str(model_path), max_tokens, log_dir)
     finally:
@@ -75,6 +78,13 @@ def _start_actors(config: RunConfig, model_path: str, max_tokens: int, log_dir: 
         SamplerActor.options(**environment("sampler", i, samplers)).remote(log_file(f"sampler-{i}"))
         for i in range(samplers)
     ]
+    models = reward_models(config)
+    raters = {
+        setting: InferenceActor.options(**environment("learner", min(i, ranks - 1), 1)).remote(
+            log_file(f"inference-{i}")
+        )
+        for i, setting in enumerate(models)
+    }
     reward_actors = [RewardActor.remote(log_file(f"reward-{i}"), config) for i in range(scorers)]
     timeout_s = config.cluster.start_timeout_s
     (address,) = wait_all(
@@ -103,9 +113,14 @@ def _start_actors(config: RunConfig, model_path: str, max_tokens: int, log_dir: 
         for actor in sampler_actors
     ]
     names = [f"learner rank {i}" for i in range(ranks)] + [f"sampler {i}" for i in range(samplers)]
+    for setting, actor in raters.items():
+        folder, objective = models[setting]
+        threads = threads_per_process(config, 1)
+        starting.append(actor.start.remote(folder, setting, objective, config, threads=threads))
+    names += list(raters)
     wait_all(starting, what="start", names=names, timeout_s=timeout_s)
     names += [f"reward actor {i}" for i in range(scorers)]
-    actors = [*learner_actors, *sampler_actors, *reward_actors]
+    actors = [*learner_actors, *sampler_actors, *raters.values(), *reward_actors]
     pids = wait_all(
         [actor.process_id.remote() for actor in actors],
         what="start",
@@ -115,7 +130,7 @@ def _start_actors(config: RunConfig, model_path: str, max_tokens: int, log_dir: 
     processes = {"driver": os.getpid(), **dict(zip(names, pids, strict=True))}
     write_atomically(log_dir / "processes.json", json.dumps(processes, indent=2))
     learner = LearnerGroup(learner_actors, config.cluster.step_timeout_s)
-    return Workers(learner, sampler_actors, reward_actors, processes)
+    return Workers(learner, sampler_actors, reward_actors, raters, processes)
 
 
 def start_samplers(
@@ -148,6 +163,16 @@ def samplers_and_scorers(config: RunConfig) -> tuple[int, int]:
     if isinstance(config, RlConfig):
         return config.rollout.samplers, config.reward.workers
     return 0, 0
+
+
+def reward_models(config: RunConfig) -> dict[str, tuple[str, str]]:
+    """Setting -> folder and objective of the reward models that a run asks."""
+    if not isinstance(config, RlConfig) or not config.data.general:
+        return {}
+    return {
+        "reward.helpful_model": (config.reward.helpful_model, "pairwise"),
+        "reward.safety_model": (config.reward.safety_model, "pointwise"),
+    }
 
 
 def threads_per_process(config: RunConfig, processes: int) -> int:
