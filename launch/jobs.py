@@ -98,7 +98,8 @@ def resume(run_dir: Path) -> int:
     path = run_dir / "config.yaml"
     if not path.is_file():
         raise UserError(f"{run_dir}: no run (no config.yaml); name a folder of runs/")
-    return submit(from_yaml(path.read_text()))
+    config = from_yaml(path.read_text())
+    return submit(config.model_copy(update={"run_dir": str(run_dir.resolve())}))
 
 
 def _living(run_dir: Path) -> tuple[Job, Backend, JobState]:

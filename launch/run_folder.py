@@ -38,6 +38,7 @@ from configs.errors import UserError
 from configs.schema import AnyRunConfig, RlConfig
 
 FREE_TO_CHANGE = (
+    "run_dir",
     "recipe.steps",
     "recipe.eval_every",
     "recipe.keep_checkpoints",

@@ -28,6 +28,11 @@ NEEDED = {
     ("cluster", "kubernetes_gpu"): KUBERNETES,
     ("recipe", "sft"): CHAT,
     ("recipe", "distill"): CHAT,
+    ("recipe", "r1/sft_cold_start"): CHAT,
+    ("recipe", "r1/sft_800k"): CHAT,
+    ("recipe", "r1/distill"): [*CHAT, "model.path=some/folder"],
+    ("recipe", "r1/rl_reasoning"): ["model.path=some/folder"],
+    ("recipe", "r1/student_rl"): ["model.path=some/folder"],
     **{("recipe", f"distill_{name}"): [*CHAT, "model.path=some/folder"] for name in STUDENTS},
 }
 """Settings without a default, by the option that asks for them."""
