@@ -419,7 +419,9 @@ class RlTracking(TrackingSettings):
 Model = Annotated[NanoModel | FolderModel, Field(discriminator="kind")]
 
 
-class _Run(Settings):
+class RunSettings(Settings):
+    """What every kind of run has."""
+
     run_dir: str
     """Everything the run writes. The same command on the same folder continues it."""
     seed: NonNegative = 0
@@ -428,7 +430,7 @@ class _Run(Settings):
     """Same bits on every run and after every restart, at some cost in speed."""
 
 
-class RlConfig(_Run):
+class RlConfig(RunSettings):
     """One run of reinforcement learning, whole."""
 
     recipe: RlRecipe
@@ -442,7 +444,7 @@ class RlConfig(_Run):
     tracking: RlTracking
 
 
-class SftConfig(_Run):
+class SftConfig(RunSettings):
     """One run of supervised fine-tuning, whole."""
 
     recipe: SftRecipe

@@ -4,10 +4,15 @@ that `launch --help` and every mistake in the settings answer at once."""
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from configs.errors import UserError
+
+if TYPE_CHECKING:
+    from configs.pipeline import PipelineConfig
 
 _RUN_EXAMPLES = """examples:
   launch run                                       the nano model, minutes on two CPU cores
@@ -220,8 +225,11 @@ def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _run(options: argparse.Namespace) -> int:
     from configs.checks import check_files, check_settings
     from configs.compose import load_config, to_yaml
+    from configs.pipeline import PipelineConfig
 
     config = load_config(as_overrides(options.words))
+    if isinstance(config, PipelineConfig):
+        return _run_pipeline(config, dry_run=options.dry_run)
     check_settings(config)
     if options.dry_run:
         from configs.plan import describe_plan
@@ -233,6 +241,19 @@ def _run(options: argparse.Namespace) -> int:
     from launch.run import run
 
     return run(config)
+
+
+def _run_pipeline(config: PipelineConfig, *, dry_run: bool) -> int:
+    from launch.stages import stage_runs
+
+    runs = stage_runs(config)
+    if dry_run:
+        for run in runs:
+            print(f"{run.stage.title}\n    launch run {' '.join(map(shlex.quote, run.words))}")
+        return 0
+    from launch.pipeline import run_pipeline
+
+    return run_pipeline(config, runs)
 
 
 def _eval(options: argparse.Namespace) -> int:
@@ -249,8 +270,11 @@ def _eval(options: argparse.Namespace) -> int:
 def _plan(options: argparse.Namespace) -> int:
     from configs.checks import check_settings
     from configs.compose import load_config
+    from configs.pipeline import PipelineConfig
 
     config = load_config(as_overrides(options.words))
+    if isinstance(config, PipelineConfig):
+        raise UserError("recipe=r1: has one plan per stage; take a stage, such as r1/rl_reasoning")
     check_settings(config)
     from launch.plan import plan
 

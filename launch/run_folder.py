@@ -22,7 +22,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -116,12 +116,7 @@ class RunFolder:
         path = self.path / "config.yaml"
         resolved = config.model_dump(mode="json")
         if path.exists() and self._has_results():
-            old, new = flatten(yaml.safe_load(path.read_text())), flatten(resolved)
-            changed = [
-                f"{key}: {old.get(key)!r} there, {new.get(key)!r} now"
-                for key in sorted(old.keys() | new.keys())
-                if old.get(key) != new.get(key) and not key.startswith(FREE_TO_CHANGE)
-            ]
+            changed = changed_settings(yaml.safe_load(path.read_text()), resolved)
             if changed:
                 raise UserError(
                     f"run_dir={self.path} holds a run with other settings ({'; '.join(changed)}): "
@@ -141,6 +136,16 @@ class RunFolder:
         """Replace status.json."""
         status = {"attempt": self.attempt, "updated": time.time(), "pid": os.getpid(), **entries}
         write_atomically(self.path / "status.json", json.dumps(status, indent=2))
+
+
+def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What differs between the settings of two attempts and matters, in words."""
+    before, now = flatten(dict(old)), flatten(dict(new))
+    return [
+        f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key) and not key.startswith(FREE_TO_CHANGE)
+    ]
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
