@@ -253,12 +253,12 @@ def data_file_has_rows(config: RlConfig) -> str | None:
     return None
 
 
-def run_is_on_one_machine(config: RunConfig) -> str | None:
-    if config.cluster.nodes == 1:
+def local_run_is_on_one_machine(config: RunConfig) -> str | None:
+    if config.cluster.kind != "local" or config.cluster.nodes == 1:
         return None
     return (
-        f"cluster.nodes={config.cluster.nodes}: launch run places all processes on one machine; "
-        "set cluster.nodes=1 (launch plan takes any number)"
+        f"cluster.nodes={config.cluster.nodes}: cluster.kind=local is one machine; set "
+        "cluster.nodes=1, or cluster.kind=slurm (launch plan takes any number)"
     )
 
 
@@ -315,7 +315,7 @@ FILE_CHECKS: list[Callable[[RlConfig], str | None]] = [
     model_folder_is_complete,
     expert_parallel_divides_experts,
     data_file_has_rows,
-    run_is_on_one_machine,
+    local_run_is_on_one_machine,
     run_dir_is_writable,
 ]
 
@@ -329,6 +329,7 @@ SFT_FILE_CHECKS: list[Callable[[SftConfig], str | None]] = [
     model_folder_is_complete,
     expert_parallel_divides_experts,
     chat_data_is_there,
+    local_run_is_on_one_machine,
     run_dir_is_writable,
 ]
 

@@ -234,8 +234,8 @@ def _remove(values: dict[str, Any], path: str) -> None:
 def _describe(problem: dict[str, Any], kinds: Kinds) -> str:
     """One line about one validation problem: the key, its value, what is allowed."""
     parts = [str(part) for part in problem["loc"]]
-    # Pydantic puts the kind of a model or data group into the location: model.folder.path.
-    if parts[0] in ("model", "data") and len(parts) > 2:
+    # Pydantic puts the kind of such a group into the location: model.folder.path.
+    if parts[0] in ("model", "data", "cluster") and len(parts) > 2:
         del parts[1]
     path = ".".join(parts)
     if problem["type"] == "missing":

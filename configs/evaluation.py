@@ -14,8 +14,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from configs.clusters import LocalCluster
 from configs.errors import UserError
-from configs.schema import ClusterSettings, CodeSettings, NonNegative, Positive, Settings
+from configs.schema import CodeSettings, NonNegative, Positive, Settings
 
 
 class EvalDataSettings(Settings):
@@ -78,7 +79,7 @@ class EvalConfig(Settings):
     data: EvalDataSettings = EvalDataSettings()
     engine: EngineSettings = EngineSettings()
     code: CodeSettings = CodeSettings()
-    cluster: ClusterSettings = ClusterSettings()
+    cluster: LocalCluster = LocalCluster()
 
     @property
     def benchmarks(self) -> tuple[str, ...]:

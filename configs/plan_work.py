@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from configs.clusters import ClusterSettings
 from configs.facts import max_prompt_tokens
 from configs.schema import (
-    ClusterSettings,
     LearnerSettings,
     NanoSolutions,
     RlConfig,

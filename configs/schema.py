@@ -9,19 +9,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Positive = Annotated[int, Field(ge=1)]
-NonNegative = Annotated[int, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-class Settings(BaseModel):
-    """Base of all groups: unknown keys are errors, values are frozen once validated."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True
-    )
+from configs.clusters import KubernetesCluster, LocalCluster, SlurmCluster
+from configs.settings import Fraction, NonNegative, Positive, Settings
 
 
 class RlRecipe(Settings):
@@ -370,34 +361,6 @@ class SftLearner(LearnerSettings):
     data.max_tokens."""
 
 
-class ClusterSettings(Settings):
-    """Where the processes run."""
-
-    kind: Literal["local"] = "local"
-    """This machine."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """What the engines and the learner compute on."""
-    nodes: Positive = 1
-    """Machines."""
-    devices_per_node: Positive = 8
-    """GPUs of each machine."""
-    device_kind: Literal["unknown", "a100_40", "a100_80", "h100_80", "h800_80", "h200_141"] = (
-        "unknown"
-    )
-    """Which GPUs, for the plan: their memory and speed are in configs/devices.py."""
-    host_memory_gib: Annotated[float, Field(ge=0.0)] = 0.0
-    """Main memory of each machine, for the plan; 0: that of this machine on the CPU, not looked at
-    on GPUs."""
-    threads: NonNegative = 0
-    """CPU threads of the phase that is running; 0: all cores."""
-    rendezvous_port: Annotated[int, Field(ge=0, le=65535)] = 0
-    """Port where the learner ranks meet; 0: any free one."""
-    start_timeout_s: Positive = 300
-    """Longest wait for the actors to be ready."""
-    step_timeout_s: Positive = 3600
-    """Longest wait for any phase of a step; names who is late."""
-
-
 class TrackingSettings(Settings):
     """Where metrics go, beside metrics.jsonl and the report, which are always written."""
 
@@ -417,6 +380,7 @@ class RlTracking(TrackingSettings):
 
 
 Model = Annotated[NanoModel | FolderModel, Field(discriminator="kind")]
+Cluster = Annotated[LocalCluster | SlurmCluster | KubernetesCluster, Field(discriminator="kind")]
 
 
 class RunSettings(Settings):
@@ -440,7 +404,7 @@ class RlConfig(RunSettings):
     algorithm: AlgorithmSettings
     rollout: RolloutSettings
     learner: RlLearner
-    cluster: ClusterSettings
+    cluster: Cluster
     tracking: RlTracking
 
 
@@ -451,7 +415,7 @@ class SftConfig(RunSettings):
     model: Model
     data: Annotated[ChatData | NanoSolutions, Field(discriminator="kind")]
     learner: SftLearner
-    cluster: ClusterSettings
+    cluster: Cluster
     tracking: TrackingSettings
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from configs.clusters import LocalCluster
 from configs.schema import (
     AlgorithmSettings,
-    ClusterSettings,
     NanoData,
     NanoModel,
     RewardSettings,
@@ -49,7 +49,7 @@ def make_config(
         learner=RlLearner(
             mini_batches=mini_batches, row_tokens=16, learning_rate=0.5, warmup_updates=4
         ),
-        cluster=ClusterSettings(),
+        cluster=LocalCluster(),
         tracking=RlTracking(),
     )
 

@@ -6,15 +6,16 @@ import socket
 
 import pytest
 
+from configs.clusters import LocalCluster
 from configs.errors import UserError
-from configs.schema import ClusterSettings, RolloutSettings
+from configs.schema import RolloutSettings
 from launch.cluster import free_port
 from launch.workers import threads_per_process, worker_environment
 from tests.loop.fakes import make_config
 
 
 def test_threads_are_shared_among_processes_of_one_kind() -> None:
-    config = make_config().model_copy(update={"cluster": ClusterSettings(threads=8)})
+    config = make_config().model_copy(update={"cluster": LocalCluster(threads=8)})
     assert [threads_per_process(config, n) for n in (1, 2, 3, 16)] == [8, 4, 2, 1]
     assert worker_environment(config, "learner", 0, 2)["OMP_NUM_THREADS"] == "4"
 
@@ -27,7 +28,7 @@ def test_cpu_workers_see_no_gpu() -> None:
 def test_gpus_are_shared_by_rank_i_and_the_sampler_that_covers_it() -> None:
     config = make_config().model_copy(
         update={
-            "cluster": ClusterSettings(device="cuda"),
+            "cluster": LocalCluster(device="cuda"),
             "rollout": RolloutSettings(tensor_parallel=2, transfer="ipc"),
         }
     )

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from configs.clusters import LocalCluster
 from configs.schema import (
-    ClusterSettings,
     NanoModel,
     NanoSolutions,
     SftConfig,
@@ -34,7 +34,7 @@ def make_config(*, epochs: int = 2, batch_size: int = 3, ranks: int = 1) -> SftC
         model=NanoModel(),
         data=NanoSolutions(),
         learner=SftLearner(learning_rate=0.5, warmup_updates=1, row_tokens=16, ranks=ranks),
-        cluster=ClusterSettings(),
+        cluster=LocalCluster(),
         tracking=TrackingSettings(),
     )
 
