@@ -60,7 +60,9 @@ class NanoModel(Settings):
     """The base model of the nano world, pre-trained on first use and cached."""
 
     kind: Literal["nano"] = "nano"
-    """A small DeepSeek-V3 made by this program."""
+    """A small model made by this program."""
+    architecture: Literal["deepseek_v3", "qwen2"] = "deepseek_v3"
+    """deepseek_v3: the base model; qwen2: the dense student that is distilled into."""
     pretrain_steps: Positive = 420
     """Optimiser steps of the base model's pre-training."""
     pretrain_seed: NonNegative = 0

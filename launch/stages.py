@@ -13,6 +13,10 @@ from configs.pipeline import EVERY_STAGE, PipelineConfig
 from configs.schema import FolderModel, Model, NanoModel, RunConfig
 from recipes.r1 import BASE, PRODUCT_PATHS, STAGES, STUDENT, Stage, stages_until
 
+STUDENT_STEPS = 140
+"""Of the nano student's pre-training, as in configs/model/nano_student.yaml: a third of the base
+model's."""
+
 
 @dataclass(frozen=True, slots=True)
 class StageRun:
@@ -58,6 +62,13 @@ def student_of(config: PipelineConfig) -> Model | None:
     """The dense model that is distilled into."""
     if config.recipe.student:
         return FolderModel(path=config.recipe.student)
+    if isinstance(config.model, NanoModel):
+        return NanoModel(
+            architecture="qwen2",
+            pretrain_steps=STUDENT_STEPS,
+            pretrain_seed=config.model.pretrain_seed,
+            cache_dir=config.model.cache_dir,
+        )
     return None
 
 
@@ -88,7 +99,9 @@ def _input_words(setting: str, source: str, config: PipelineConfig) -> list[str]
 
 
 def _model_words(model: Model) -> list[str]:
-    option = "nano_v3" if isinstance(model, NanoModel) else "folder"
+    option = "folder"
+    if isinstance(model, NanoModel):
+        option = "nano_student" if model.architecture == "qwen2" else "nano_v3"
     changed = model.model_dump(mode="json", exclude={"kind"}, exclude_defaults=True)
     return [f"model={option}", *(f"model.{key}={value}" for key, value in changed.items())]
 

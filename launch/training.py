@@ -17,6 +17,7 @@ from launch.transfer import DeviceTransfer, ObjectStoreTransfer, SamplerGroup, T
 from launch.workers import start_workers
 from recipes.datasets import PromptSets, load_prompts, prompts_for_step
 from recipes.nano_base import Progress, build_base
+from recipes.nano_student import build_student
 from rewards.scoring import check_gold_answers
 from rl.loop import train
 from rl.protocols import LoopState
@@ -96,9 +97,10 @@ def train_in(folder: RunFolder, config: RlConfig, console: RunConsole) -> None:
 
 
 def base_model(config: RunConfig, progress: Progress | None = None) -> Path:
-    """The folder of the model that training starts from; the nano model is built on first use."""
+    """The folder of the model that training starts from; nano models are built on first use."""
     if isinstance(config.model, NanoModel):
-        return build_base(config.model, progress)
+        build = build_student if config.model.architecture == "qwen2" else build_base
+        return build(config.model, progress)
     return Path(config.model.path).expanduser()
 
 
