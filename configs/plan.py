@@ -18,7 +18,14 @@ from configs.plan_placement import NodePlan, placement
 from configs.plan_time import StepTime, concurrent_sequences, run_hours, step_time
 from configs.plan_work import Work, work_of
 from configs.schema import NanoData, NanoModel, NanoSolutions, RlConfig, RunConfig, SftConfig
-from configs.shape import NANO_FACTS, NANO_STUDENT_FACTS, Facts, ModelShape, read_facts, shape_from_facts
+from configs.shape import (
+    NANO_FACTS,
+    NANO_STUDENT_FACTS,
+    Facts,
+    ModelShape,
+    read_facts,
+    shape_from_facts,
+)
 
 
 @dataclass(frozen=True, slots=True)

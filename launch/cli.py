@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.errors import UserError
+from launch.job_commands import add_job_commands
 
 if TYPE_CHECKING:
     from configs.pipeline import PipelineConfig
@@ -160,6 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("--trl", action="store_true", help="measure TRL beside it, if installed")
     bench.set_defaults(command=_bench)
+    add_job_commands(commands)
     _add_eval(commands)
     _add_score(commands)
     _add_sandbox(commands)
@@ -226,6 +228,7 @@ def _run(options: argparse.Namespace) -> int:
     from configs.checks import check_files, check_settings
     from configs.compose import load_config, to_yaml
     from configs.pipeline import PipelineConfig
+    from launch.backends.job import backend_of, submit
 
     config = load_config(as_overrides(options.words))
     if isinstance(config, PipelineConfig):
@@ -236,11 +239,11 @@ def _run(options: argparse.Namespace) -> int:
 
         print(to_yaml(config))
         print(describe_plan(config))
+        if script := backend_of(config.cluster.kind).render(config):
+            print(f"\n{script}")
         return 0
     check_files(config)
-    from launch.run import run
-
-    return run(config)
+    return submit(config)
 
 
 def _run_pipeline(config: PipelineConfig, *, dry_run: bool) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -36,6 +37,13 @@ def protect_ray(run_folder: Path) -> None:
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
     # Nothing leaves this machine, and the usage report would try to.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    end_tidily_when_terminated()
+
+
+def end_tidily_when_terminated() -> None:
+    """Let SIGTERM do what Ctrl-C does, so that no process of the run stays behind. Ray puts a
+    handler of its own in place when it starts."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def start_ray(num_workers: int) -> None:
@@ -51,6 +59,7 @@ def start_ray(num_workers: int) -> None:
         # Loopback; Ray would turn 127.0.0.1 into an address that others can reach.
         _node_ip_address="127.0.0.2",
     )
+    end_tidily_when_terminated()
 
 
 def free_port(host: str, wanted: int = 0) -> int:

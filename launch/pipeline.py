@@ -31,10 +31,14 @@ from launch.manifest import (
     product_sizes,
     read_manifest,
 )
-from launch.run import EXIT_DONE, EXIT_WORKER_LOST
-from launch.run_folder import changed_settings, provenance
+from launch.run import EXIT_DONE, EXIT_STOPPED, EXIT_WORKER_LOST
+from launch.run_folder import FREE_TO_CHANGE, changed_settings, provenance
 from launch.stages import StageRun, student_of
 from recipes.r1 import BASE, STUDENT
+
+
+FREE_ONCE_MADE = tuple(key for key in FREE_TO_CHANGE if key != "recipe.steps")
+"""A stage that is made is not made longer by itself: what reads from it would have to follow."""
 
 
 def run_pipeline(config: PipelineConfig, runs: Sequence[StageRun]) -> int:
@@ -77,7 +81,8 @@ def is_made(run: StageRun, inputs: Mapping[str, str]) -> bool:
     manifest = read_manifest(run.folder)
     if manifest is None or not manifest.complete:
         return False
-    changed = changed_settings(manifest.settings, run.config.model_dump(mode="json"))
+    now = run.config.model_dump(mode="json")
+    changed = changed_settings(manifest.settings, now, free=FREE_ONCE_MADE)
     if changed:
         raise UserError(
             f"{run.folder} was made with other settings ({'; '.join(changed)}): go back to them, "
@@ -106,9 +111,9 @@ def _make(run: StageRun, inputs: Mapping[str, str]) -> int:
     started = time.monotonic()
     code = run_child(run.words)
     seconds = begun.seconds + time.monotonic() - started
-    if code != EXIT_DONE:
+    if code != EXIT_DONE or not run.product.exists():  # it may have been asked to stop
         replace(begun, seconds=seconds).write(run.folder)
-        return EXIT_WORKER_LOST if code < 0 else code
+        return EXIT_WORKER_LOST if code < 0 else code or EXIT_STOPPED
     replace(
         begun,
         complete=True,

@@ -11,6 +11,7 @@ from configs.schema import RunConfig
 from launch.checkpoints import Checkpoints
 from launch.console import RunConsole
 from launch.run_folder import RunFolder
+from launch.stop import StopAsked, stop_asked
 from launch.trackers import make_trackers
 from launch.workers import Workers
 from rl.protocols import LoopState
@@ -54,11 +55,18 @@ class RunRecord:
         )
 
     def checkpoint(self, state: LoopState) -> bool:
-        """Save the learner if it is time to; whether it was."""
-        due = state.step % self._config.recipe.checkpoint_every == 0 or state.step == self._steps
+        """Save the learner if it is time to; whether it was.
+
+        Raises StopAsked, with everything saved, when somebody wants the run to end here.
+        """
+        asked = stop_asked(self._folder.path)
+        regular = state.step % self._config.recipe.checkpoint_every == 0
+        due = regular or state.step == self._steps or asked is not None
         if due:
             self._console.doing(f"writing the checkpoint of step {state.step}")
             self._checkpoints.save(state, self._workers.learner.save)
+        if asked:
+            raise StopAsked(state.step, final=asked == "final")
         return due
 
     def finish(self, state: LoopState) -> None:

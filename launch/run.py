@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from configs.errors import UserError
 from configs.schema import RunConfig, SftConfig
 from launch.cluster import WorkerLost, protect_ray
 from launch.console import RL_CURVES, SFT_CURVES, RunConsole
 from launch.outcome import print_outcome, print_sft_outcome
 from launch.report import write_report
 from launch.run_folder import RunFolder, full_disk_is_a_user_error
+from launch.stop import StopAsked
 from rollout.canary import CanaryError
 
-EXIT_DONE, EXIT_CANARY, EXIT_WORKER_LOST = 0, 3, 86
+EXIT_DONE, EXIT_ERROR, EXIT_USER, EXIT_CANARY = 0, 1, 2, 3
+EXIT_STOPPED, EXIT_WORKER_LOST, EXIT_INTERRUPTED = 85, 86, 130
 
 
 def run(config: RunConfig) -> int:
@@ -21,23 +24,47 @@ def run(config: RunConfig) -> int:
     folder = RunFolder(config)
     if not _is_finished(folder, config):
         folder.begin_attempt()
-        _log_to(folder.log_dir / "driver.log")
-        protect_ray(folder.path)
-        title = f"R1 Foundry · {folder.path.name} · attempt {folder.attempt}"
         try:
-            with full_disk_is_a_user_error(folder.path, "the run"):
-                _train(folder, config, title)
-        except WorkerLost as lost:
-            folder.write_status(phase="lost a worker", message=str(lost))
-            print(f"{lost}; logs in {folder.log_dir}; run the same command again to continue")
-            return EXIT_WORKER_LOST
-        except CanaryError as error:
-            folder.write_status(phase="stopped by the canary", message=str(error))
-            print(f"{error} Nothing was trained on completions of these weights.")
-            return EXIT_CANARY
+            code = _attempt(folder, config)
+        except BaseException as error:
+            folder.end_attempt(_exit_code(error))
+            raise
+        folder.end_attempt(code)
+        if not _is_finished(folder, config):
+            return code
     show = print_sft_outcome if isinstance(config, SftConfig) else print_outcome
     show(folder.path, write_report(folder.path))
     return EXIT_DONE
+
+
+def _attempt(folder: RunFolder, config: RunConfig) -> int:
+    """One life of the run, to its end or to a break; returns the exit code."""
+    _log_to(folder.log_dir / "driver.log")
+    protect_ray(folder.path)
+    title = f"R1 Foundry · {folder.path.name} · attempt {folder.attempt}"
+    try:
+        with full_disk_is_a_user_error(folder.path, "the run"):
+            _train(folder, config, title)
+    except StopAsked as asked:
+        folder.write_status(phase="stopped", message=str(asked))
+        print(f"{asked}; run the same command again to continue")
+        return EXIT_DONE if asked.final else EXIT_STOPPED
+    except WorkerLost as lost:
+        folder.write_status(phase="lost a worker", message=str(lost))
+        print(f"{lost}; logs in {folder.log_dir}; run the same command again to continue")
+        return EXIT_WORKER_LOST
+    except CanaryError as error:
+        folder.write_status(phase="stopped by the canary", message=str(error))
+        print(f"{error} Nothing was trained on completions of these weights.")
+        return EXIT_CANARY
+    return EXIT_DONE
+
+
+def _exit_code(error: BaseException) -> int:
+    """What the process is going to end with."""
+    if isinstance(error, UserError):
+        return EXIT_USER
+    return EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_ERROR
 
 
 def _is_finished(folder: RunFolder, config: RunConfig) -> bool:

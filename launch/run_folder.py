@@ -1,7 +1,9 @@
 """A run is one folder; this is the folder.
 
 config.yaml    the resolved settings; the same folder refuses other ones
-run.json       versions and git revision of each attempt
+job.json       which process or job runs it
+run.json       versions, git revision, host and exit code of each attempt
+STOP           somebody wants the run to save and end
 journal/       finished rollouts (reinforcement learning)
 data.json      sizes and hash of the sequences (fine-tuning); rejected.jsonl: the rows left out
 checkpoints/   step-000010/ ...; only complete ones carry a manifest.json
@@ -9,7 +11,8 @@ metrics.jsonl  one line per step
 status.json    where the run stands, replaced atomically
 eval/          evaluations with every completion
 rollouts/      some groups of each step, for reading (reinforcement learning)
-logs/          attempt-1/driver.log, sampler-0.log ...; `latest` points to the newest
+logs/          attempt-1/driver.log, sampler-0.log ...; `latest` points to the newest;
+               job-7-0/console.log, head.log ... of a job's lives, and `job-latest`
 final/         the trained model as a Hugging Face folder
 report.html
 """
@@ -37,13 +40,12 @@ FREE_TO_CHANGE = (
     "recipe.steps",
     "recipe.eval_every",
     "recipe.keep_checkpoints",
-    "cluster.rendezvous_port",
-    "cluster.start_timeout_s",
-    "cluster.step_timeout_s",
+    "cluster.",
     "tracking.",
 )
-"""Settings that may differ between attempts: they do not change what a finished step computed.
-The number of threads does, in the last bits."""
+"""Settings that may differ between attempts: they do not change what a finished step computed."""
+FIXED = ("cluster.device", "cluster.nodes", "cluster.devices_per_node", "cluster.threads")
+"""Exceptions from these. The number of threads changes results, in the last bits."""
 
 FULL_DISK_BYTES = 2**20
 """A disk with less free space than this is full."""
@@ -103,7 +105,15 @@ class RunFolder:
         latest.symlink_to(self.log_dir.name)
         path = self.path / "run.json"
         attempts = json.loads(path.read_text()) if path.exists() else []
-        attempts.append({"attempt": self.attempt, "started": time.time(), **provenance()})
+        begin = {"attempt": self.attempt, "started": time.time(), "host": platform.node()}
+        attempts.append({**begin, **provenance()})
+        write_atomically(path, json.dumps(attempts, indent=2))
+
+    def end_attempt(self, exit_code: int) -> None:
+        """Note how this life ended; one that was killed never gets here."""
+        path = self.path / "run.json"
+        attempts = json.loads(path.read_text())
+        attempts[-1] |= {"ended": time.time(), "exit_code": exit_code}
         write_atomically(path, json.dumps(attempts, indent=2))
 
     def finished_steps(self) -> int:
@@ -133,18 +143,24 @@ class RunFolder:
         )
 
     def write_status(self, **entries: Any) -> None:
-        """Replace status.json."""
-        status = {"attempt": self.attempt, "updated": time.time(), "pid": os.getpid(), **entries}
-        write_atomically(self.path / "status.json", json.dumps(status, indent=2))
+        """Replace status.json; where the run stands stays until it is said anew."""
+        path = self.path / "status.json"
+        old = json.loads(path.read_text()) if path.exists() else {}
+        kept = {key: old[key] for key in ("step", "steps", "version") if key in old}
+        now = {"attempt": self.attempt, "updated": time.time(), "pid": os.getpid()}
+        write_atomically(path, json.dumps({**now, **kept, **entries}, indent=2))
 
 
-def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs between the settings of two attempts and matters, in words."""
+def changed_settings(
+    old: Mapping[str, Any], new: Mapping[str, Any], free: tuple[str, ...] = FREE_TO_CHANGE
+) -> list[str]:
+    """What differs between the settings of two attempts and matters, in words. free: what does
+    not matter, beginnings of keys."""
     before, now = flatten(dict(old)), flatten(dict(new))
     return [
         f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
         for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key) and not key.startswith(FREE_TO_CHANGE)
+        if before.get(key) != now.get(key) and (key in FIXED or not key.startswith(free))
     ]
 
 

@@ -45,6 +45,7 @@ def stage_runs(config: PipelineConfig) -> list[StageRun]:
             composed = load_config(words)
             assert not isinstance(composed, PipelineConfig), stage
             check_settings(composed)
+            _check_place(composed)
         except UserError as error:
             problems += [f"stages.{stage.name}: {line}" for line in str(error).splitlines()]
         else:
@@ -104,6 +105,14 @@ def _model_words(model: Model) -> list[str]:
         option = "nano_student" if model.architecture == "qwen2" else "nano_v3"
     changed = model.model_dump(mode="json", exclude={"kind"}, exclude_defaults=True)
     return [f"model={option}", *(f"model.{key}={value}" for key, value in changed.items())]
+
+
+def _check_place(config: RunConfig) -> None:
+    if config.cluster.kind != "local":
+        raise UserError(
+            f"cluster.kind={config.cluster.kind}: the stages of a pipeline run where the pipeline "
+            "does; leave it local and start the pipeline itself there"
+        )
 
 
 def _check_names(config: PipelineConfig, names: list[str]) -> None:

@@ -1,0 +1,63 @@
+"""Runs on this machine, in the process that was asked to start them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from configs.errors import UserError
+from configs.schema import RunConfig
+from launch.backends.base import Job, JobState
+from launch.backends.log_files import log_file, read_lines
+from launch.stop import withdraw_stop
+
+
+class LocalBackend:
+    """The Backend protocol over processes."""
+
+    def render(self, config: RunConfig) -> str:
+        return ""
+
+    def submit(self, config: RunConfig) -> int:
+        from launch.backends.job import write_job
+        from launch.run import run
+        from launch.run_folder import RunFolder
+
+        folder = RunFolder(config)
+        withdraw_stop(folder.path)
+        pid = os.getpid()
+        write_job(folder.path, Job("local", str(pid), platform.node(), time.time(), _begin(pid)))
+        return run(config)
+
+    def poll(self, job: Job) -> JobState:
+        if job.where != platform.node():
+            return JobState("unknown", f"process {job.id} of {job.where}, which is not here", "")
+        pid = int(job.id)
+        if _begin(pid) == job.mark:
+            return JobState("running", f"process {pid}", "/proc")
+        return JobState("ended", f"process {pid} has ended", "/proc")
+
+    def logs(self, run_dir: Path, job: Job, role: str, *, follow: bool) -> Iterator[str]:
+        path = log_file(run_dir, role or "driver")
+        return read_lines(path, lambda: follow and self.poll(job).alive)
+
+    def signal(self, run_dir: Path, job: Job) -> str:
+        return "it saves and ends after the step that is running"
+
+    def cancel(self, run_dir: Path, job: Job) -> None:
+        if job.where != platform.node():
+            raise UserError(f"{run_dir}: runs on {job.where}; cancel it there")
+        os.kill(int(job.id), signal.SIGTERM)
+
+
+def _begin(pid: int) -> str:
+    """When a process began, in clock ticks since boot; empty when it is not there or a zombie."""
+    try:
+        entries = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return "" if entries[0] == "Z" else entries[19]
