@@ -36,7 +36,6 @@ from launch.run_folder import FREE_TO_CHANGE, changed_settings, provenance
 from launch.stages import StageRun, student_of
 from recipes.r1 import BASE, STUDENT
 
-
 FREE_ONCE_MADE = tuple(key for key in FREE_TO_CHANGE if key != "recipe.steps")
 """A stage that is made is not made longer by itself: what reads from it would have to follow."""
 
