@@ -13,6 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from launch.alarms import Alarm
+
 SPARK = "▁▂▃▄▅▆▇█"
 PHASES = ("gen", "old_log_prob", "ref", "update_actor", "sync", "checkpoint")
 RL_CURVES = {
@@ -72,6 +74,7 @@ class RunConsole:
         self._last_time = time.monotonic()
         self._live: Live | None = None
         self._doing = "starting"
+        self._alarms: Sequence[Alarm] = ()
 
     def __enter__(self) -> RunConsole:
         if self._console.is_terminal:
@@ -109,8 +112,17 @@ class RunConsole:
         self._step = step
         self._last_time = time.monotonic()
 
-    def step(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Show a finished step."""
+    def alarm(self, alarm: Alarm) -> None:
+        """An alarm that has just begun; the live screen shows it until the next step is over."""
+        if self._live:
+            self._alarms = [*self._alarms, alarm]
+            self._live.update(self._screen())
+        else:
+            self._console.print(f"alarm: {alarm.text}", highlight=False, soft_wrap=True)
+
+    def step(self, step: int, metrics: Mapping[str, float], alarms: Sequence[Alarm] = ()) -> None:
+        """Show a finished step, and what is wrong after it."""
+        self._alarms = alarms
         now = time.monotonic()
         self._seconds_per_step.append(now - self._last_time)
         self._last_time, self._step, self._last = now, step, metrics
@@ -154,4 +166,6 @@ class RunConsole:
         if self._last:
             speed = f"{self._last['perf/throughput']:,.0f} tok/s   {phase_times(self._last)}"
             parts += [Text(), Text(speed, style="dim")]
+        for alarm in self._alarms:
+            parts += [Text(), Text(f"alarm: {alarm.text}", style="bold yellow")]
         return Panel(Group(*parts), title=self._title, title_align="left", width=100)

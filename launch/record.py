@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from configs.schema import RunConfig
+from launch.alarms import FREE_DISK_METRIC, Alarm
 from launch.checkpoints import Checkpoints
 from launch.console import RunConsole
 from launch.run_folder import RunFolder
 from launch.stop import StopAsked, stop_asked
-from launch.trackers import make_trackers
+from launch.trackers import make_trackers, read_metrics
+from launch.watch import Watch
 from launch.workers import Workers
 from rl.protocols import LoopState
 
@@ -38,19 +41,32 @@ class RunRecord:
         self._workers = workers
         self._checkpoints = checkpoints
         self._steps = steps
+        self._step = state.step
         self._trackers = make_trackers(config, folder.path, state.step)
+        self._watch = Watch(read_metrics(folder.path / "metrics.jsonl"), self._tell)
 
     def step(self, state: LoopState, metrics: Mapping[str, float]) -> None:
         """Before the checkpoint of the step: a restart keeps the lines up to its checkpoint."""
-        metrics = {**metrics, **self._workers.peak_memory()}
+        disk = shutil.disk_usage(self._folder.path)
+        metrics = {
+            **metrics,
+            **self._workers.peak_memory(),
+            FREE_DISK_METRIC: disk.free / disk.total,
+        }
+        self._step = state.step
         for tracker in self._trackers:
             tracker.log(state.step, metrics)
-        self._console.step(state.step, metrics)
+        self._watch.step(metrics)
+        if state.step == self._steps:
+            self._watch.stop()
+        self._console.step(state.step, metrics, self._watch.alarms)
         self._folder.write_status(
             phase="training",
             step=state.step,
             steps=self._steps,
             version=state.version,
+            alarms=[asdict(alarm) for alarm in self._watch.alarms],
+            late_after_s=self._watch.late_after_s,
             metrics=metrics,
         )
 
@@ -66,6 +82,7 @@ class RunRecord:
             self._console.doing(f"writing the checkpoint of step {state.step}")
             self._checkpoints.save(state, self._workers.learner.save)
         if asked:
+            self._watch.stop()
             raise StopAsked(state.step, final=asked == "final")
         return due
 
@@ -79,10 +96,16 @@ class RunRecord:
             step=state.step,
             steps=self._steps,
             version=state.version,
+            alarms=[asdict(alarm) for alarm in self._watch.alarms],
             weights_sha256=weights_sha256(final),
         )
         for tracker in self._trackers:
             tracker.close()
+
+    def _tell(self, alarm: Alarm) -> None:
+        self._console.alarm(alarm)
+        for tracker in self._trackers:
+            tracker.alarm(self._step, alarm)
 
 
 def weights_sha256(folder: Path) -> str:

@@ -1,20 +1,28 @@
-"""Where metrics go. The JSON-lines file is always written and is the source of truth."""
+"""Where metrics and alarms go. The JSON-lines file is always written and is the source of truth."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 from configs.schema import RunConfig
+from launch.alarms import Alarm
+
+logger = logging.getLogger(__name__)
 
 
 class Tracker(Protocol):
     """A sink for the metrics of a step. Only the driver holds trackers."""
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None: ...
+
+    def alarm(self, step: int, alarm: Alarm) -> None:
+        """An alarm that has just begun; also called from another thread than the rest."""
+        ...
 
     def close(self) -> None: ...
 
@@ -33,6 +41,10 @@ class JsonlTracker:
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         self._write({"step": step, **metrics})
+
+    def alarm(self, step: int, alarm: Alarm) -> None:
+        """The numbers are in the file already; the words go to the log."""
+        logger.warning("step %d: %s: %s", step, alarm.name, alarm.text)
 
     def close(self) -> None:
         self._file.close()
@@ -74,6 +86,11 @@ class WandbTracker:
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         self._run.log({"train/step": step, **metrics})
 
+    def alarm(self, step: int, alarm: Alarm) -> None:
+        """W&B sends it by mail or Slack, as its user has set it up there."""
+        title = f"{alarm.name} at step {step}"
+        self._run.alert(title=title, text=alarm.text, level="WARN")
+
     def close(self) -> None:
         self._run.finish()
 
@@ -97,6 +114,9 @@ class TensorboardTracker:
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         for name, value in metrics.items():
             self._writer.add_scalar(name, value, step)
+
+    def alarm(self, step: int, alarm: Alarm) -> None:
+        self._writer.add_text("alarms", f"{alarm.name}: {alarm.text}", step)
 
     def close(self) -> None:
         self._writer.close()

@@ -134,6 +134,7 @@ CHARTS = (
     ),
     Chart("Experts", "Load of the experts", {"*": "expert/*"}, ""),
     Chart("Memory", "Peak memory", {"*": "perf/peak_memory_gib/*"}, "GiB", 0.0),
+    _share("Memory", "Free disk space", {"run folder": "perf/disk_free_frac"}),
 )
 
 

@@ -85,6 +85,7 @@ function statusText({ phase, step, steps }) {
 async function watch() {
   let run = null;
   let status = null;
+  let alarms = [];
   let version = "";
   for (;;) {
     try {
@@ -93,7 +94,9 @@ async function watch() {
       else if (news.run) run = makePage(news.run, served());
       status = news.run?.status ?? status;
       version = news.version;
-      showStatus(statusText(status), phaseStyle(status.phase));
+      alarms = news.run?.alarms ?? alarms;
+      showStatus(statusText(status), news.stalled ? "lost" : phaseStyle(status.phase));
+      showAlarms(section("alarms"), alarms, news.stalled);
       document.documentElement.dataset.ready = version;
     } catch (error) {
       showStatus(`no connection to launch view (${error.message})`, "lost");
@@ -115,6 +118,7 @@ async function start() {
   }
   const { ready } = makePage({ ...page.run, note: page.note }, embedded(page.rollouts));
   showStatus(statusText(page.run.status), phaseStyle(page.run.status.phase));
+  showAlarms(section("alarms"), page.run.alarms, null);
   await ready;
   document.documentElement.dataset.ready = "report";
 }

@@ -16,6 +16,27 @@ function makeHead(header, data) {
   };
 }
 
+/** Fill #alarms: what is wrong now as such, what was wrong for some steps in a fold. */
+function showAlarms(section, alarms, stalled) {
+  const shown = JSON.stringify([alarms, stalled]);
+  if (section.dataset.shown === shown) return;
+  section.dataset.shown = shown;
+  const now = alarms.filter(({ now }) => now);
+  const past = alarms.filter(({ now }) => !now);
+  const steps = (each) => (each.first_step === each.last_step
+    ? `step ${each.first_step}` : `steps ${each.first_step} to ${each.last_step}`);
+  const line = (when, name, text) => make("p", {}, make("b", {}, name.replaceAll("_", " ")),
+    ` (${when}): `, text);
+  fill(section,
+    stalled || now.length ? make("div", { class: "card alarms" },
+      stalled ? line("now", "stalled", stalled) : null,
+      now.map((each) => line(`since step ${each.first_step}`, each.alarm.name, each.alarm.text)))
+      : null,
+    past.length ? make("details", { class: "card" },
+      make("summary", {}, `${plural(past.length, "alarm")} earlier in the run`),
+      past.map((each) => line(steps(each), each.alarm.name, each.alarm.text))) : null);
+}
+
 /** Fill #overview; returns a function that draws it again. */
 function makeOverview(section, data, view) {
   return () => {

@@ -1,7 +1,8 @@
 """`launch view`: the page about a run over HTTP, live while it trains. Reads only.
 
     /                              the page
-    /api/run[?unless=VERSION]      everything but rollouts; {"version"} alone when nothing changed
+    /api/run[?unless=VERSION]      everything but rollouts; without "run" when nothing changed.
+                                   "stalled": null, or that no step ends any more
     /api/rollouts/SNAPSHOT         the groups of a step or an evaluation, long texts shortened
     /api/rollouts/SNAPSHOT/INDEX   one group with its whole texts
 
@@ -15,8 +16,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import json
 import secrets
 import socket
+import time
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +27,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from configs.errors import UserError
+from launch.alarms import silence
 from launch.page.document import document, plain_json
 from launch.page.rollouts import Snapshot
 from launch.page.selection import LIVE_TEXT_CHARACTERS, shortened
@@ -149,12 +153,18 @@ class Handler(BaseHTTPRequestHandler):
     def _run(self, known: str) -> dict[str, Any]:
         snapshots = self.server.rollouts.snapshots()
         version = self.server.version(snapshots)
+        answer = {"version": version, "stalled": self._stalled()}
         if version == known:
-            return {"version": version}
+            return answer
         run = summarise(self.server.run_folder, snapshots)
         for entry, snapshot in zip(run["snapshots"], snapshots, strict=True):
             entry["stamp"] = _short_hash(snapshot.stamp())
-        return {"version": version, "run": run}
+        return {**answer, "run": run}
+
+    def _stalled(self) -> str | None:
+        path = self.server.run_folder / "status.json"
+        alarm = silence(json.loads(path.read_text()), time.time()) if path.exists() else None
+        return alarm and alarm.text
 
     def _send_rollouts(self, name: str, index: list[str]) -> None:
         snapshot = next((s for s in self.server.rollouts.snapshots() if s.id == name), None)

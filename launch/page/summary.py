@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from launch.alarms import episodes
 from launch.page.curves import columns, drawn, kept_steps
 from launch.page.rollouts import Rollouts, Snapshot
 from launch.page.selection import REPORT_TEXT_CHARACTERS, clip
@@ -48,6 +49,9 @@ def summarise(run_folder: Path, snapshots: Sequence[Snapshot]) -> dict[str, Any]
             "steps": status.get("steps", _at(settings, "recipe.steps") or len(lines)),
             "updated": status.get("updated"),
         },
+        "alarms": [
+            {**asdict(each), "now": each.last_step == lines[-1]["step"]} for each in episodes(lines)
+        ],
         "steps": [lines[index]["step"] for index in kept],
         "all_steps": len(lines),
         "metrics": metrics,

@@ -263,7 +263,10 @@ def test_hover_and_zoom(results: dict[str, Any]) -> None:
 def test_live_page_shows_the_step_that_the_server_has(tmp_path: Path) -> None:
     wrong = sample(WRONG, Outcome.WRONG)
     groups = [group("a", [sample(RIGHT), wrong]), group("<b>b", [wrong, wrong])]
-    run = make_run(tmp_path / "run", journal={1: groups, 2: groups[:1]})
+    full_disk = {"step": 1, "reward/accuracy/mean": 0.5, "perf/disk_free_frac": 0.05}
+    run = make_run(tmp_path / "run", journal={1: groups, 2: groups[:1]}, metrics=[full_disk])
+    status = {"phase": "training", "step": 1, "steps": 9, "updated": 1e9, "late_after_s": 60}
+    (run / "status.json").write_text(json.dumps(status))
     with serving(run) as server:
         dom = dom_of(f"{server.url}#step=1&filter=wrong", tmp_path / "profile", wait_ms=5000)
     data = data_of(dom)
@@ -271,6 +274,8 @@ def test_live_page_shows_the_step_that_the_server_has(tmp_path: Path) -> None:
     assert "training · step 1 of 9" in dom
     shown = dom[: dom.index('<script type="application/json"')]
     assert re.findall(r"· (\S+) · right in", shown) == ["&lt;b&gt;b"]
+    assert "</b> (now): no step for more than 60 s" in shown
+    assert "</b> (since step 1): 5.0% of the disk of run_dir is free" in shown
 
 
 def test_new_steps_appear_without_reload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

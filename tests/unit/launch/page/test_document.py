@@ -13,7 +13,7 @@ import pytest
 
 from configs.errors import UserError
 from launch.page.document import FOLDER, SCRIPTS, document, json_for_html, plain_json
-from launch.page.summary import examples
+from launch.page.summary import examples, summarise
 from launch.report import write_report
 from rl.records import Outcome
 from tests.run_folders import RIGHT, WRONG, group, make_run, sample
@@ -148,3 +148,22 @@ def test_examples_that_improved_most_come_first() -> None:
     found = examples(before, after)
     assert [example["id"] for example in found] == ["best", "better", "stays"]
     assert (found[0]["before"]["right"], found[0]["after"]["right"]) == (0, 2)
+
+
+def test_alarms_are_in_the_page_with_their_steps(tmp_path: Path) -> None:
+    lines = [
+        {
+            "step": step,
+            "response_length/mean": 9.0,
+            "response_length/clip_ratio": 0.9 if step > 7 else 0.0,
+            "actor/loss": 0.1,
+            "perf/disk_free_frac": 0.05 if step == 3 else 0.5,
+        }
+        for step in range(1, 13)
+    ]
+    run = make_run(tmp_path / "run", metrics=lines)
+    found = summarise(run, [])["alarms"]
+    assert [(e["alarm"]["name"], e["first_step"], e["last_step"], e["now"]) for e in found] == [
+        ("disk", 3, 3, False),
+        ("length_clipping", 9, 12, True),
+    ]

@@ -71,7 +71,10 @@ def test_page_run_and_rollouts(run: Path) -> None:
 def test_new_steps_appear_and_nothing_is_sent_twice(run: Path) -> None:
     with serving(run) as server:
         first = get_json(server, "/api/run")["version"]
-        assert get_json(server, f"/api/run?unless={first}") == {"version": first}
+        assert get_json(server, f"/api/run?unless={first}") == {
+            "version": first,
+            "stalled": None,
+        }
         with (run / "metrics.jsonl").open("a") as file:
             file.write('{"step": 2, "reward/accuracy/mean": 0.75}\n')
         news = get_json(server, f"/api/run?unless={first}")
