@@ -27,7 +27,7 @@ from pydantic.fields import FieldInfo
 
 from configs.errors import UserError
 from configs.evaluation import EvalConfig
-from configs.pipeline import EVERY_STAGE, PipelineConfig
+from configs.pipeline import EVERY_STAGE, EvaluationConfig, PipelineConfig, PipelinePart
 from configs.schema import RUN_KINDS, RunConfig, Settings
 
 CONFIG_DIR = Path(__file__).parent.resolve()
@@ -35,9 +35,10 @@ CONFIG_DIR = Path(__file__).parent.resolve()
 Kind = TypeVar("Kind", bound=Settings)
 Kinds = tuple[type[Settings], ...]
 """The settings classes that a main file can lead to."""
-KINDS_OF_RUNS: dict[str, type[RunConfig] | type[PipelineConfig]] = {
+KINDS_OF_RUNS: dict[str, type[RunConfig] | type[PipelinePart]] = {
     **RUN_KINDS,
     "pipeline": PipelineConfig,
+    "evaluation": EvaluationConfig,
 }
 RUNS: Kinds = tuple(KINDS_OF_RUNS.values())
 EVALUATIONS: Kinds = (EvalConfig,)
@@ -59,7 +60,7 @@ _ALLOWED = {
 }
 
 
-def load_config(overrides: Sequence[str]) -> RunConfig | PipelineConfig:
+def load_config(overrides: Sequence[str]) -> RunConfig | PipelinePart:
     """Compose and validate. Every mistake is a UserError with one line per problem.
 
     The settings below stages. of a pipeline are kept as they are, for the stages to be composed.
@@ -72,7 +73,8 @@ def load_config(overrides: Sequence[str]) -> RunConfig | PipelineConfig:
     if _run_class(composed) is PipelineConfig:
         shared = [word for word in own if _key(word).split(".")[0] in SHARED_GROUPS]
         own = [word for word in own if word not in shared]
-        composed["stages"] = _stage_words(composed.get("stages", {}), shared, of_stages)
+        from_files = cast(dict[str, list[str]], composed.get("stages", {}))
+        composed["stages"] = _stage_words(from_files, shared, of_stages)
     elif of_stages:
         raise UserError(f"{_key(of_stages[0])}: only a pipeline has stages, such as recipe=r1")
     written = [_key(word) for word in own]
@@ -104,7 +106,7 @@ def to_yaml(config: Settings) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
-def from_yaml(text: str) -> RunConfig | PipelineConfig:
+def from_yaml(text: str) -> RunConfig | PipelinePart:
     """The inverse of `to_yaml`, for the file kept in the run folder."""
     return _validate(yaml.safe_load(text))
 
@@ -195,7 +197,7 @@ def _compose(kinds: Kinds, overrides: Sequence[str]) -> tuple[dict[str, Any], Ma
     return cast(dict[str, Any], values), choices
 
 
-def _validate(values: Mapping[str, Any]) -> RunConfig | PipelineConfig:
+def _validate(values: Mapping[str, Any]) -> RunConfig | PipelinePart:
     return _parse(_run_class(values), values, RUNS)
 
 
@@ -208,7 +210,7 @@ def _parse(kind: type[Kind], values: Mapping[str, Any], kinds: Kinds) -> Kind:
         raise UserError("\n".join(problems)) from error
 
 
-def _run_class(values: Mapping[str, Any]) -> type[RunConfig] | type[PipelineConfig]:
+def _run_class(values: Mapping[str, Any]) -> type[RunConfig] | type[PipelinePart]:
     """The settings class that the recipe asks for."""
     recipe = values.get("recipe")
     kind = cast(dict[str, Any], recipe).get("kind") if isinstance(recipe, dict) else None

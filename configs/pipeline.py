@@ -8,9 +8,14 @@ one, word for word as on its own command line.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from configs.schema import Model, RunSettings, Settings
+from pydantic import Field
+
+from configs.clusters import Cluster
+from configs.evaluation import EngineSettings
+from configs.schema import CodeSettings, Model, RunSettings
+from configs.settings import NonNegative, Positive, Settings
 
 EVERY_STAGE = "all"
 """stages.all.KEY=VALUE goes to every stage."""
@@ -38,3 +43,49 @@ class PipelineConfig(RunSettings):
     """The base model, which both rounds of fine-tuning start from."""
     stages: dict[str, list[str]] = {}
     """Stage -> settings of its own, ["recipe.steps=10"]; all: of every stage."""
+
+
+class EvaluationRecipe(Settings):
+    """Every stage on the same benchmarks, as in the paper's Table 3 (arXiv 2501.12948v2). Defaults
+    are those of `launch eval` (configs/evaluation.py)."""
+
+    kind: Literal["evaluation"] = "evaluation"
+    """Score the models of all stages."""
+    benchmark: str = "aime_2024,math_500,gpqa_diamond,livecodebench,mmlu_pro,ifeval"
+    """Names of benchmarks, separated by commas."""
+    folder: str = "benchmarks"
+    """Holds NAME.jsonl or NAME.parquet for benchmarks that are not read from the hub."""
+    samples: NonNegative = 0
+    """Samples per problem; 0: the paper's number for each benchmark."""
+    problems: NonNegative = 0
+    """Only the first so many problems of each benchmark; 0: all."""
+    temperature: Annotated[float, Field(ge=0.0)] = 0.6
+    """Of sampling."""
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.95
+    """Nucleus sampling; 1: off."""
+    max_tokens: Positive = 32768
+    """Length cap of a completion."""
+
+
+class StageModel(Settings):
+    """A model to be scored."""
+
+    path: str
+    """Its folder."""
+    template: Literal["chat", "r1_zero"] = "chat"
+    """How it is asked; r1_zero for models that were never fine-tuned."""
+
+
+class EvaluationConfig(RunSettings):
+    """One evaluation of several models, whole."""
+
+    recipe: EvaluationRecipe
+    models: dict[str, StageModel]
+    """Stage -> its model, in the order of the table."""
+    engine: EngineSettings = EngineSettings()
+    code: CodeSettings = CodeSettings()
+    cluster: Cluster
+
+
+PipelinePart = PipelineConfig | EvaluationConfig
+"""Runs of the pipeline's own kinds."""

@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 from rich.console import Console
 
+from configs.compose import to_yaml
 from configs.errors import UserError
 from configs.pipeline import PipelineConfig
 from launch.child import run_child
@@ -32,7 +33,7 @@ from launch.manifest import (
     read_manifest,
 )
 from launch.run import EXIT_DONE, EXIT_STOPPED, EXIT_WORKER_LOST
-from launch.run_folder import FREE_TO_CHANGE, changed_settings, provenance
+from launch.run_folder import FREE_TO_CHANGE, changed_settings, provenance, write_atomically
 from launch.stages import StageRun, student_of
 from recipes.r1 import BASE, STUDENT
 
@@ -43,6 +44,9 @@ FREE_ONCE_MADE = tuple(key for key in FREE_TO_CHANGE if key != "recipe.steps")
 def run_pipeline(config: PipelineConfig, runs: Sequence[StageRun]) -> int:
     """Make every stage that is not made yet; returns the exit code of the first that fails."""
     console = Console()
+    folder = Path(config.run_dir).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "config.yaml", to_yaml(config))
     for number, run in enumerate(runs, start=1):
         title = f"stage {number}/{len(runs)}  {run.stage.name}  ({run.stage.title})"
         inputs = input_hashes(run, config)

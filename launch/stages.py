@@ -9,7 +9,7 @@ from pathlib import Path
 from configs.checks import check_settings
 from configs.compose import CONFIG_DIR, load_config
 from configs.errors import UserError
-from configs.pipeline import EVERY_STAGE, PipelineConfig
+from configs.pipeline import EVERY_STAGE, EvaluationConfig, PipelineConfig
 from configs.schema import FolderModel, Model, NanoModel, RunConfig
 from recipes.r1 import BASE, PRODUCT_PATHS, STAGES, STUDENT, Stage, stages_until
 
@@ -26,7 +26,7 @@ class StageRun:
     folder: Path
     words: tuple[str, ...]
     """As for `launch run`."""
-    config: RunConfig
+    config: RunConfig | EvaluationConfig
 
     @property
     def product(self) -> Path:
@@ -44,7 +44,8 @@ def stage_runs(config: PipelineConfig) -> list[StageRun]:
         try:
             composed = load_config(words)
             assert not isinstance(composed, PipelineConfig), stage
-            check_settings(composed)
+            if not isinstance(composed, EvaluationConfig):
+                check_settings(composed)
             _check_place(composed)
         except UserError as error:
             problems += [f"stages.{stage.name}: {line}" for line in str(error).splitlines()]
@@ -92,11 +93,18 @@ def _input_words(setting: str, source: str, config: PipelineConfig) -> list[str]
         model = given[source]
         assert model is not None
         return _model_words(model)
-    makes = next(stage.makes for stage in STAGES if stage.name == source)
-    path = stage_folder(config, source) / PRODUCT_PATHS[makes]
+    maker = next(stage for stage in STAGES if stage.name == source)
+    path = stage_folder(config, source) / PRODUCT_PATHS[maker.makes]
     if setting == "model":
         return ["model=folder", f"model.path={path}"]
+    if setting.startswith("models."):
+        return [f"{setting}.path={quoted(path)}", f"{setting}.template={maker.template}"]
     return [f"{setting}={path}"]
+
+
+def quoted(path: Path) -> str:
+    """A text as a value below a setting whose keys the schema does not list."""
+    return "'" + str(path).replace("'", "\\'") + "'"
 
 
 def _model_words(model: Model) -> list[str]:
@@ -107,7 +115,7 @@ def _model_words(model: Model) -> list[str]:
     return [f"model={option}", *(f"model.{key}={value}" for key, value in changed.items())]
 
 
-def _check_place(config: RunConfig) -> None:
+def _check_place(config: RunConfig | EvaluationConfig) -> None:
     if config.cluster.kind != "local":
         raise UserError(
             f"cluster.kind={config.cluster.kind}: the stages of a pipeline run where the pipeline "

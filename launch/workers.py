@@ -118,6 +118,31 @@ def _start_actors(config: RunConfig, model_path: str, max_tokens: int, log_dir: 
     return Workers(learner, sampler_actors, reward_actors, processes)
 
 
+def start_samplers(
+    config: RlConfig, model_path: Path, max_model_len: int, log_dir: Path
+) -> list[Any]:
+    """The samplers of config.rollout on a cluster that is there, without a learner."""
+    count = config.rollout.samplers
+    actors = [
+        SamplerActor.options(
+            runtime_env={"env_vars": worker_environment(config, "sampler", i, count)}
+        ).remote(str(log_dir / f"sampler-{i}.log"))
+        for i in range(count)
+    ]
+    starting = [
+        actor.start.remote(
+            str(model_path),
+            config,
+            max_model_len=max_model_len,
+            threads=threads_per_process(config, count),
+        )
+        for actor in actors
+    ]
+    names = [f"sampler {i}" for i in range(count)]
+    wait_all(starting, what="start", names=names, timeout_s=config.cluster.start_timeout_s)
+    return actors
+
+
 def samplers_and_scorers(config: RunConfig) -> tuple[int, int]:
     """How many of each kind there are; fine-tuning needs none."""
     if isinstance(config, RlConfig):

@@ -12,7 +12,7 @@ what other stages made; launch/pipeline.py runs them in this order.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 BASE, STUDENT = "base", "student"
@@ -42,12 +42,19 @@ class Stage:
     inputs: Mapping[str, str]
     """Setting -> the stage whose product it is given, or BASE or STUDENT. "model" stands for the
     group, "model.path" when it is a stage's."""
+    template: Literal["chat", "r1_zero"] = "chat"
+    """How the model that it makes is asked."""
 
 
-STAGES = (
-    Stage("zero", "R1-Zero", "model", {"model": BASE}),
+TRAINING = (
+    Stage("zero", "R1-Zero", "model", {"model": BASE}, template="r1_zero"),
     Stage("rl_reasoning", "Dev2", "model", {"model": "zero"}),
-    Stage("student_rl", "Student, RL alone", "model", {"model": STUDENT}),
+    Stage("student_rl", "student, RL alone", "model", {"model": STUDENT}, template="r1_zero"),
+)
+MODELS = tuple(stage for stage in TRAINING if stage.makes == "model")
+STAGES = (
+    *TRAINING,
+    Stage("evaluation", "Table 3", "measures", {f"models.{s.name}": s.name for s in MODELS}),
 )
 """In the order in which they run: every stage stands after those it reads from."""
 
@@ -57,11 +64,14 @@ def stages_until(last: str, *, with_student: bool) -> tuple[Stage, ...]:
     need one are left out."""
     names = [stage.name for stage in STAGES]
     chosen = STAGES[: names.index(last) + 1] if last else STAGES
-    without: set[str] = set() if with_student else {STUDENT}
+    missing = set() if with_student else {STUDENT}
     kept = []
     for stage in chosen:
-        if without.isdisjoint(stage.inputs.values()):
+        if stage.makes == "measures":
+            inputs = {key: source for key, source in stage.inputs.items() if source not in missing}
+            kept.append(replace(stage, inputs=inputs))
+        elif missing.isdisjoint(stage.inputs.values()):
             kept.append(stage)
         else:
-            without.add(stage.name)
+            missing.add(stage.name)
     return tuple(kept)
