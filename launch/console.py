@@ -16,7 +16,7 @@ from rich.text import Text
 from launch.alarms import Alarm
 
 SPARK = "▁▂▃▄▅▆▇█"
-PHASES = ("gen", "old_log_prob", "ref", "update_actor", "sync", "checkpoint")
+PHASES = ("sync", "gen", "old_log_prob", "ref", "data", "update_actor")
 RL_CURVES = {
     "reward": "critic/score/mean",
     "accuracy": "reward/accuracy/mean",

@@ -50,8 +50,8 @@ def train(
         metrics: dict[str, float] = {}
         prompts = prompts_for(state.step)
 
-        if not rollouts.journalled(state.step, prompts):
-            with timer("sync"):
+        with timer("sync"):
+            if not rollouts.journalled(state.step, prompts):
                 metrics |= publisher.publish(state.version)
         with timer("gen"):
             groups = rollouts.collect(state.step, prompts, sampling_settings(config, state.version))

@@ -38,7 +38,9 @@ def fine_tune(
     total = num_updates(len(sequences), config)
     while state.step < total:
         timer = PhaseTimer()
-        batch = [sequences[i] for i in batch_of_step(len(sequences), size, state.step, config.seed)]
+        with timer("data"):
+            order = batch_of_step(len(sequences), size, state.step, config.seed)
+            batch = [sequences[index] for index in order]
         rate = cosine_rate(
             state.step,
             total,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import random
 from pathlib import Path
 
 import pytest
 
+from launch.metric_names import METRICS
+from launch.trackers import read_metrics
 from tests.faults.harness import (
     final_sha256,
     finish,
@@ -34,7 +37,18 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def uninterrupted(folder: Path, cache_dir: Path, options: dict[str, str]) -> str:
     whole = finish(start(folder, cache_dir, *(f"{k}={v}" for k, v in options.items())))
     assert whole.exit_code == 0, whole.output
+    check_metrics(read_metrics(folder / "metrics.jsonl"))
     return final_sha256(folder)
+
+
+def check_metrics(lines: list[dict[str, float]]) -> None:
+    """Every metric of a real run is explained, and the phases of each step add up to it."""
+    for line in lines:
+        for name in line.keys() - {"step"}:
+            assert any(fnmatch.fnmatch(name, metric.name) for metric in METRICS), name
+        step_s = line["timing_s/step"]
+        phases_s = sum(s for name, s in line.items() if name.startswith("timing_s/")) - step_s
+        assert 0.95 * step_s < phases_s <= step_s, "some of the step is in no phase"
 
 
 def journalled_waves(names: set[str]) -> set[tuple[int, int]]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
 import pytest
 import torch
+from torch import Tensor
 
 from configs.schema import AlgorithmSettings, RlConfig
 from rl.loop import train
-from rl.protocols import LoopState
+from rl.protocols import LoopState, Policy
+from rl.records import Group, Prompt, Row, SamplingSettings
 from tests.loop.fakes import World, make_config, make_group, make_prompts, segments
 
 START = LoopState(step=0, version=0)
@@ -160,9 +165,54 @@ def test_shuffled_rewards_keep_the_scores_but_not_their_owners() -> None:
     assert shuffled.results[0].metrics["critic/score/mean"] == 0.25
 
 
-def test_phase_times_are_within_the_step() -> None:
-    world = World()
-    run(make_config(steps=1), world)
-    metrics = world.results[0].metrics
-    phases = sum(metrics[f"timing_s/{name}"] for name in ("sync", "gen", "ref", "update_actor"))
-    assert 0.5 * metrics["timing_s/step"] < phases <= metrics["timing_s/step"]
+class SlowWorld(World):
+    """Every call takes a different power of two of seconds, on a clock that only calls move."""
+
+    SECONDS: ClassVar = {
+        "journalled": 1, "publish": 2, "collect": 4, "reference": 8, "policy": 16, "update": 32
+    }  # fmt: skip
+
+    def __init__(self, clock: list[float]) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def journalled(self, step: int, prompts: Sequence[Prompt]) -> bool:
+        self._clock[0] += self.SECONDS["journalled"]
+        return super().journalled(step, prompts)
+
+    def publish(self, version: int) -> Mapping[str, float]:
+        self._clock[0] += self.SECONDS["publish"]
+        return super().publish(version)
+
+    def collect(
+        self, step: int, prompts: Sequence[Prompt], sampling: SamplingSettings
+    ) -> list[Group]:
+        self._clock[0] += self.SECONDS["collect"]
+        return super().collect(step, prompts, sampling)
+
+    def log_probs(self, rows: Sequence[Sequence[Row]], policy: Policy) -> list[list[Tensor]]:
+        self._clock[0] += self.SECONDS[policy]
+        return super().log_probs(rows, policy)
+
+    def update(self, rows: Sequence[Sequence[Row]], learning_rate: float) -> Mapping[str, float]:
+        self._clock[0] += self.SECONDS["update"]
+        return super().update(rows, learning_rate)
+
+
+def test_the_timed_phases_add_up_to_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("rl.timing.time.perf_counter", lambda: clock[0])
+    world = SlowWorld(clock)
+    algorithm = AlgorithmSettings(old_log_probs="learner", kl_coef=0.1)
+    run(make_config(steps=2, mini_batches=2, algorithm=algorithm), world)
+    expected = {
+        "sync": 3.0, "gen": 4.0, "ref": 8.0, "old_log_prob": 16.0, "update_actor": 64.0,
+        "step": 95.0,
+    }  # fmt: skip
+    for result in world.results:
+        times = {
+            name.removeprefix("timing_s/"): seconds
+            for name, seconds in result.metrics.items()
+            if name.startswith("timing_s/")
+        }
+        assert times == expected
