@@ -10,9 +10,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from configs.data_checks import DATA_MAKING_CHECKS
 from configs.errors import UserError
 from configs.facts import is_hub_name, max_prompt_tokens, model_facts
 from configs.schema import (
+    AnyRunConfig,
     ChatData,
     FolderModel,
     Gsm8kData,
@@ -20,6 +22,7 @@ from configs.schema import (
     NanoModel,
     RlConfig,
     RunConfig,
+    SampledDataConfig,
     SftConfig,
 )
 
@@ -27,17 +30,21 @@ SMOLLM2_FOLDER = "models/smollm2-135m"
 """The default path of configs/model/smollm2_135m.yaml."""
 
 
-def check_settings(config: RunConfig) -> None:
+def check_settings(config: AnyRunConfig) -> None:
     """All cross-field rules; every broken one is named, one per line."""
-    if isinstance(config, SftConfig):
+    if isinstance(config, SampledDataConfig):
+        _report([check(config) for check in DATA_SETTING_CHECKS])
+    elif isinstance(config, SftConfig):
         _report([check(config) for check in SFT_SETTING_CHECKS])
     else:
         _report([check(config) for check in SETTING_CHECKS])
 
 
-def check_files(config: RunConfig) -> None:
+def check_files(config: AnyRunConfig) -> None:
     """Whether what the run reads is there and what it writes can be written."""
-    if isinstance(config, SftConfig):
+    if isinstance(config, SampledDataConfig):
+        _report([check(config) for check in DATA_FILE_CHECKS])
+    elif isinstance(config, SftConfig):
         _report([check(config) for check in SFT_FILE_CHECKS])
     else:
         _report([check(config) for check in FILE_CHECKS])
@@ -195,7 +202,7 @@ def device_has_what_it_needs(config: RlConfig) -> str | None:
     return None
 
 
-def data_fits_model(config: RlConfig) -> str | None:
+def data_fits_model(config: RlConfig | SampledDataConfig) -> str | None:
     if isinstance(config.model, NanoModel) and not isinstance(config.data, NanoData):
         return (
             f"data.kind={config.data.kind}: the nano model's vocabulary covers data=nano only; "
@@ -204,7 +211,7 @@ def data_fits_model(config: RlConfig) -> str | None:
     return None
 
 
-def model_folder_is_complete(config: RunConfig) -> str | None:
+def model_folder_is_complete(config: AnyRunConfig) -> str | None:
     if not isinstance(config.model, FolderModel) or is_hub_name(config.model.path):
         return None
     folder = Path(config.model.path).expanduser()
@@ -253,7 +260,7 @@ def data_file_has_rows(config: RlConfig) -> str | None:
     return None
 
 
-def local_run_is_on_one_machine(config: RunConfig) -> str | None:
+def local_run_is_on_one_machine(config: AnyRunConfig) -> str | None:
     if config.cluster.kind != "local" or config.cluster.nodes == 1:
         return None
     return (
@@ -262,7 +269,7 @@ def local_run_is_on_one_machine(config: RunConfig) -> str | None:
     )
 
 
-def run_dir_is_writable(config: RunConfig) -> str | None:
+def run_dir_is_writable(config: AnyRunConfig) -> str | None:
     folder = Path(config.run_dir).expanduser().absolute()
     if folder.exists() and not folder.is_dir():
         return f"run_dir={config.run_dir}: is a file; name a folder"
@@ -329,6 +336,18 @@ SFT_FILE_CHECKS: list[Callable[[SftConfig], str | None]] = [
     model_folder_is_complete,
     expert_parallel_divides_experts,
     chat_data_is_there,
+    local_run_is_on_one_machine,
+    run_dir_is_writable,
+]
+
+
+DATA_SETTING_CHECKS: list[Callable[[SampledDataConfig], str | None]] = [
+    data_fits_model,
+    *DATA_MAKING_CHECKS,
+]
+
+DATA_FILE_CHECKS: list[Callable[[SampledDataConfig], str | None]] = [
+    model_folder_is_complete,
     local_run_is_on_one_machine,
     run_dir_is_writable,
 ]

@@ -27,15 +27,15 @@ from pydantic.fields import FieldInfo
 
 from configs.errors import UserError
 from configs.evaluation import EvalConfig
-from configs.pipeline import EVERY_STAGE, EvaluationConfig, PipelineConfig, PipelinePart
-from configs.schema import RUN_KINDS, RunConfig, Settings
+from configs.pipeline import EVERY_STAGE, EvaluationConfig, PipelineConfig, StageConfig
+from configs.schema import RUN_KINDS, Settings
 
 CONFIG_DIR = Path(__file__).parent.resolve()
 
 Kind = TypeVar("Kind", bound=Settings)
 Kinds = tuple[type[Settings], ...]
 """The settings classes that a main file can lead to."""
-KINDS_OF_RUNS: dict[str, type[RunConfig] | type[PipelinePart]] = {
+KINDS_OF_RUNS: dict[str, type[StageConfig] | type[PipelineConfig]] = {
     **RUN_KINDS,
     "pipeline": PipelineConfig,
     "evaluation": EvaluationConfig,
@@ -60,7 +60,7 @@ _ALLOWED = {
 }
 
 
-def load_config(overrides: Sequence[str]) -> RunConfig | PipelinePart:
+def load_config(overrides: Sequence[str]) -> StageConfig | PipelineConfig:
     """Compose and validate. Every mistake is a UserError with one line per problem.
 
     The settings below stages. of a pipeline are kept as they are, for the stages to be composed.
@@ -106,7 +106,7 @@ def to_yaml(config: Settings) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
-def from_yaml(text: str) -> RunConfig | PipelinePart:
+def from_yaml(text: str) -> StageConfig | PipelineConfig:
     """The inverse of `to_yaml`, for the file kept in the run folder."""
     return _validate(yaml.safe_load(text))
 
@@ -197,7 +197,7 @@ def _compose(kinds: Kinds, overrides: Sequence[str]) -> tuple[dict[str, Any], Ma
     return cast(dict[str, Any], values), choices
 
 
-def _validate(values: Mapping[str, Any]) -> RunConfig | PipelinePart:
+def _validate(values: Mapping[str, Any]) -> StageConfig | PipelineConfig:
     return _parse(_run_class(values), values, RUNS)
 
 
@@ -210,7 +210,7 @@ def _parse(kind: type[Kind], values: Mapping[str, Any], kinds: Kinds) -> Kind:
         raise UserError("\n".join(problems)) from error
 
 
-def _run_class(values: Mapping[str, Any]) -> type[RunConfig] | type[PipelinePart]:
+def _run_class(values: Mapping[str, Any]) -> type[StageConfig] | type[PipelineConfig]:
     """The settings class that the recipe asks for."""
     recipe = values.get("recipe")
     kind = cast(dict[str, Any], recipe).get("kind") if isinstance(recipe, dict) else None

@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from configs.clusters import Cluster
+from configs.clusters import LocalCluster
 from configs.evaluation import EngineSettings
-from configs.schema import CodeSettings, Model, RunSettings
+from configs.schema import AnyRunConfig, CodeSettings, Model, RunSettings
 from configs.settings import NonNegative, Positive, Settings
 
 EVERY_STAGE = "all"
@@ -84,8 +84,8 @@ class EvaluationConfig(RunSettings):
     """Stage -> its model, in the order of the table."""
     engine: EngineSettings = EngineSettings()
     code: CodeSettings = CodeSettings()
-    cluster: Cluster
+    cluster: LocalCluster
 
 
-PipelinePart = PipelineConfig | EvaluationConfig
-"""Runs of the pipeline's own kinds."""
+StageConfig = AnyRunConfig | EvaluationConfig
+"""What a stage may be: a run in one folder, whatever its kind."""

@@ -12,12 +12,22 @@ from pathlib import Path
 from configs.devices import GIB
 from configs.errors import UserError
 from configs.facts import max_prompt_tokens
+from configs.plan_data import data_plan
 from configs.plan_fit import Demand, demands, refusals
 from configs.plan_memory import BYTES, PHASES, ProcessMemory, process_memory
 from configs.plan_placement import NodePlan, placement
 from configs.plan_time import StepTime, concurrent_sequences, run_hours, step_time
 from configs.plan_work import Work, work_of
-from configs.schema import NanoData, NanoModel, NanoSolutions, RlConfig, RunConfig, SftConfig
+from configs.schema import (
+    AnyRunConfig,
+    NanoData,
+    NanoModel,
+    NanoSolutions,
+    RlConfig,
+    RunConfig,
+    SampledDataConfig,
+    SftConfig,
+)
 from configs.shape import (
     NANO_FACTS,
     NANO_STUDENT_FACTS,
@@ -122,13 +132,16 @@ def _cautions(work: Work, shape: ModelShape) -> list[str]:
     return found
 
 
-def describe_plan(config: RunConfig) -> str:
+def describe_plan(config: AnyRunConfig) -> str:
     """The plan as comment lines under headings, for `launch run --dry-run`."""
-    sections = {
-        "Batch": _batch(config),
-        "Processes": process_plan(config),
-        "Memory (estimate)": memory_plan(config),
-    }
+    if isinstance(config, SampledDataConfig):
+        sections = {"Data": data_plan(config)}
+    else:
+        sections = {
+            "Batch": _batch(config),
+            "Processes": process_plan(config),
+            "Memory (estimate)": memory_plan(config),
+        }
     lines: list[str] = []
     for title, entries in sections.items():
         lines.append(f"# {title}")

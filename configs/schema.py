@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from configs.clusters import KubernetesCluster, LocalCluster, SlurmCluster
+from configs.data_making import SampledDataRecipe
 from configs.settings import Fraction, NonNegative, Positive, Settings
 
 
@@ -78,7 +79,7 @@ class FolderModel(Settings):
     """A model that exists already."""
     path: str
     """A folder with config.json, safetensors weights and the tokenizer."""
-    shape: dict[str, int | bool | str] = {}
+    shape: dict[str, int | bool | str] = Field(default={})
     """What config.json says about sizes, to plan with before the folder is there; never trained
     with."""
 
@@ -270,21 +271,17 @@ class AlgorithmSettings(Settings):
     """Completions cut at the length cap: keep them in the loss, or only in the baseline."""
 
 
-class RolloutSettings(Settings):
-    """Sampling, and the engine that does it."""
+class GenerationSettings(Settings):
+    """Sampling, and the engine that does it, whatever the samples are for."""
 
-    prompts_per_step: Positive = 512
-    """Problems per rollout."""
-    samples_per_prompt: Annotated[int, Field(ge=2)] = 16
-    """Group size G; at least 2, or a group has no baseline."""
+    samples_per_prompt: Positive = 16
+    """Samples of each prompt."""
     temperature: Annotated[float, Field(gt=0.0)] = 1.0
     """Of training rollouts and evaluation alike."""
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Nucleus sampling; 1: off. Log-probs are those of the distribution sampled from."""
     max_tokens: Positive = 32768
     """Length cap of a completion at the start of the run."""
-    max_tokens_schedule: dict[int, int] = {}
-    """Update number -> length cap from there on; the paper: {8200: 65536}."""
     wave_prompts: NonNegative = 0
     """Prompts generated together and journalled together; 0: all prompts of the step. With
     deterministic=true, a wave interrupted half-way is generated again as a whole."""
@@ -300,6 +297,17 @@ class RolloutSettings(Settings):
     """Share of a GPU's memory an engine may take."""
     max_concurrent: Positive = 256
     """Sequences an engine decodes at the same time."""
+
+
+class RolloutSettings(GenerationSettings):
+    """What reinforcement learning adds."""
+
+    prompts_per_step: Positive = 512
+    """Problems per rollout."""
+    samples_per_prompt: Annotated[int, Field(ge=2)] = 16
+    """Group size G; at least 2, or a group has no baseline."""
+    max_tokens_schedule: dict[int, int] = Field(default={})
+    """Update number -> length cap from there on; the paper: {8200: 65536}."""
     transfer: Literal["ray", "nccl", "ipc"] = "ray"
     """How weights reach the engines: ray on the CPU, nccl or ipc on GPUs."""
     canary_prompts: Positive = 8
@@ -421,8 +429,25 @@ class SftConfig(RunSettings):
     tracking: TrackingSettings
 
 
+class SampledDataConfig(RunSettings):
+    """One run that makes training data, whole."""
+
+    recipe: SampledDataRecipe
+    model: Model
+    data: Annotated[NanoData | Gsm8kData, Field(discriminator="kind")]
+    reward: RewardSettings
+    rollout: GenerationSettings
+    cluster: LocalCluster
+
+
 RunConfig = RlConfig | SftConfig
+"""A run that trains."""
+AnyRunConfig = RunConfig | SampledDataConfig
 """A run of any kind."""
 
-RUN_KINDS: dict[str, type[RlConfig] | type[SftConfig]] = {"rl": RlConfig, "sft": SftConfig}
+RUN_KINDS: dict[str, type[RlConfig] | type[SftConfig] | type[SampledDataConfig]] = {
+    "rl": RlConfig,
+    "sft": SftConfig,
+    "sampled_data": SampledDataConfig,
+}
 """recipe.kind -> the settings of such a run."""

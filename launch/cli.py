@@ -233,12 +233,14 @@ def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _run(options: argparse.Namespace) -> int:
     from configs.checks import check_files, check_settings
     from configs.compose import load_config, to_yaml
-    from configs.pipeline import PipelineConfig
+    from configs.pipeline import EvaluationConfig, PipelineConfig
     from launch.backends.job import backend_of, submit
 
     config = load_config(as_overrides(options.words))
     if isinstance(config, PipelineConfig):
         return _run_pipeline(config, dry_run=options.dry_run)
+    if isinstance(config, EvaluationConfig):  # it checks its models when it opens them
+        return print(to_yaml(config)) or 0 if options.dry_run else submit(config)
     check_settings(config)
     if options.dry_run:
         from configs.plan import describe_plan
@@ -279,11 +281,17 @@ def _eval(options: argparse.Namespace) -> int:
 def _plan(options: argparse.Namespace) -> int:
     from configs.checks import check_settings
     from configs.compose import load_config
-    from configs.pipeline import PipelineConfig
+    from configs.pipeline import EvaluationConfig, PipelineConfig
+    from configs.schema import SampledDataConfig
 
     config = load_config(as_overrides(options.words))
     if isinstance(config, PipelineConfig):
         raise UserError("recipe=r1: has one plan per stage; take a stage, such as r1/rl_reasoning")
+    if isinstance(config, SampledDataConfig | EvaluationConfig):
+        raise UserError(
+            f"recipe.kind={config.recipe.kind}: launch plan knows runs that train; `launch run ... "
+            "--dry-run` says what this one will do"
+        )
     check_settings(config)
     from launch.plan import plan
 

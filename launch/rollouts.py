@@ -52,8 +52,9 @@ class RayRollouts:
         scorers: Sequence[Any],
         journal: Journal,
         plan: GenerationPlan,
-        turns: Turns,
+        turns: Turns | None,
     ) -> None:
+        """turns: None where no learner shares the devices."""
         self._samplers = samplers
         self._scorers = scorers
         self._journal = journal
@@ -84,7 +85,8 @@ class RayRollouts:
         purpose: tuple[str, int],
     ) -> list[Group]:
         """Scored groups of one wave, in the order of prompts. purpose goes into the seeds."""
-        self._turns.samplers()
+        if self._turns is not None:
+            self._turns.samplers()
         prompts_ref = ray.put({prompt.id: prompt for prompt in prompts})
         streams = {}
         for index, sampler in enumerate(self._samplers):
@@ -93,7 +95,8 @@ class RayRollouts:
             if requests:
                 streams[sampler.generate.remote(requests, sampling)] = f"sampler {index}"
         batches, scores = self._drain(streams, prompts_ref, sampling.max_tokens)
-        self._turns.learner()
+        if self._turns is not None:
+            self._turns.learner()
         return [
             replace(group, scores=tuple(with_neutral_language(group.scores, self._plan.reward)))
             for group in _group(prompts, samples_per_prompt, batches, scores)

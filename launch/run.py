@@ -6,12 +6,15 @@ import logging
 from pathlib import Path
 
 from configs.errors import UserError
-from configs.schema import RunConfig, SftConfig
+from configs.pipeline import EvaluationConfig, StageConfig
+from configs.schema import RlConfig, SampledDataConfig, SftConfig
 from launch.cluster import WorkerLost, protect_ray
 from launch.console import RL_CURVES, SFT_CURVES, RunConsole
+from launch.data_console import print_data_outcome
 from launch.outcome import print_outcome, print_sft_outcome
 from launch.report import write_report
 from launch.run_folder import RunFolder, full_disk_is_a_user_error
+from launch.stage_table import print_stage_table
 from launch.stop import StopAsked
 from rollout.canary import CanaryError
 
@@ -19,8 +22,8 @@ EXIT_DONE, EXIT_ERROR, EXIT_USER, EXIT_CANARY = 0, 1, 2, 3
 EXIT_STOPPED, EXIT_WORKER_LOST, EXIT_INTERRUPTED = 85, 86, 130
 
 
-def run(config: RunConfig) -> int:
-    """Train, or continue; returns the exit code."""
+def run(config: StageConfig) -> int:
+    """Train or make data, or continue; returns the exit code."""
     folder = RunFolder(config)
     if not _is_finished(folder, config):
         folder.begin_attempt()
@@ -32,19 +35,18 @@ def run(config: RunConfig) -> int:
         folder.end_attempt(code)
         if not _is_finished(folder, config):
             return code
-    show = print_sft_outcome if isinstance(config, SftConfig) else print_outcome
-    show(folder.path, write_report(folder.path))
+    _show(folder.path, config)
     return EXIT_DONE
 
 
-def _attempt(folder: RunFolder, config: RunConfig) -> int:
+def _attempt(folder: RunFolder, config: StageConfig) -> int:
     """One life of the run, to its end or to a break; returns the exit code."""
     _log_to(folder.log_dir / "driver.log")
     protect_ray(folder.path)
     title = f"R1 Foundry · {folder.path.name} · attempt {folder.attempt}"
     try:
         with full_disk_is_a_user_error(folder.path, "the run"):
-            _train(folder, config, title)
+            _do(folder, config, title)
     except StopAsked as asked:
         folder.write_status(phase="stopped", message=str(asked))
         print(f"{asked}; run the same command again to continue")
@@ -67,15 +69,35 @@ def _exit_code(error: BaseException) -> int:
     return EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_ERROR
 
 
-def _is_finished(folder: RunFolder, config: RunConfig) -> bool:
+def _show(folder: Path, config: StageConfig) -> None:
+    if isinstance(config, EvaluationConfig):
+        print_stage_table(folder)
+    elif isinstance(config, SampledDataConfig):
+        print_data_outcome(folder)
+    elif isinstance(config, SftConfig):
+        print_sft_outcome(folder, write_report(folder))
+    else:
+        print_outcome(folder, write_report(folder))
+
+
+def _is_finished(folder: RunFolder, config: StageConfig) -> bool:
     """Reinforcement learning can be made longer; the end of fine-tuning is that of its cosine."""
-    steps = 1 if isinstance(config, SftConfig) else config.recipe.steps
+    steps = config.recipe.steps if isinstance(config, RlConfig) else 1
     return folder.finished_steps() >= steps
 
 
-def _train(folder: RunFolder, config: RunConfig, title: str) -> None:
+def _do(folder: RunFolder, config: StageConfig, title: str) -> None:
     """What is imported here imports Ray, which must find its token."""
-    if isinstance(config, SftConfig):
+    if isinstance(config, EvaluationConfig):
+        from launch.stage_evaluation import evaluate_stages_in
+
+        evaluate_stages_in(folder, config)
+    elif isinstance(config, SampledDataConfig):
+        from launch.data_making import make_data_in
+
+        with RunConsole(title, 0, curves={}) as console:
+            make_data_in(folder, config, console)
+    elif isinstance(config, SftConfig):
         from launch.fine_tuning import fine_tune_in
 
         with RunConsole(title, 0, curves=SFT_CURVES) as console:

@@ -34,7 +34,8 @@ from typing import Any
 import yaml
 
 from configs.errors import UserError
-from configs.schema import RlConfig, RunConfig
+from configs.pipeline import StageConfig
+from configs.schema import RlConfig
 
 FREE_TO_CHANGE = (
     "recipe.steps",
@@ -81,7 +82,7 @@ def full_disk_is_a_user_error(folder: Path, what: str) -> Iterator[None]:
 class RunFolder:
     """Creates or reopens the folder of a run."""
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: StageConfig) -> None:
         """Raises UserError when the folder belongs to a run with other settings."""
         self.path = Path(config.run_dir).expanduser().resolve()
         self.path.mkdir(parents=True, exist_ok=True)
@@ -122,7 +123,7 @@ class RunFolder:
         status = json.loads(path.read_text()) if path.exists() else {}
         return status["step"] if status.get("phase") == "finished" else 0
 
-    def _check_config(self, config: RunConfig) -> None:
+    def _check_config(self, config: StageConfig) -> None:
         path = self.path / "config.yaml"
         resolved = config.model_dump(mode="json")
         if path.exists() and self._has_results():

@@ -9,8 +9,8 @@ from pathlib import Path
 from configs.checks import check_settings
 from configs.compose import CONFIG_DIR, load_config
 from configs.errors import UserError
-from configs.pipeline import EVERY_STAGE, EvaluationConfig, PipelineConfig
-from configs.schema import FolderModel, Model, NanoModel, RunConfig
+from configs.pipeline import EVERY_STAGE, EvaluationConfig, PipelineConfig, StageConfig
+from configs.schema import FolderModel, Model, NanoModel
 from recipes.r1 import BASE, PRODUCT_PATHS, STAGES, STUDENT, Stage, stages_until
 
 STUDENT_STEPS = 140
@@ -26,7 +26,7 @@ class StageRun:
     folder: Path
     words: tuple[str, ...]
     """As for `launch run`."""
-    config: RunConfig | EvaluationConfig
+    config: StageConfig
 
     @property
     def product(self) -> Path:
@@ -115,7 +115,7 @@ def _model_words(model: Model) -> list[str]:
     return [f"model={option}", *(f"model.{key}={value}" for key, value in changed.items())]
 
 
-def _check_place(config: RunConfig | EvaluationConfig) -> None:
+def _check_place(config: StageConfig) -> None:
     if config.cluster.kind != "local":
         raise UserError(
             f"cluster.kind={config.cluster.kind}: the stages of a pipeline run where the pipeline "

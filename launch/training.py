@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from configs.schema import NanoModel, RlConfig, RunConfig
+from configs.schema import AnyRunConfig, NanoModel, RlConfig
 from launch.checkpoints import Checkpoints
 from launch.console import RunConsole
 from launch.learner_group import LearnerGroup
@@ -96,7 +96,7 @@ def train_in(folder: RunFolder, config: RlConfig, console: RunConsole) -> None:
         observer.finish(state)
 
 
-def base_model(config: RunConfig, progress: Progress | None = None) -> Path:
+def base_model(config: AnyRunConfig, progress: Progress | None = None) -> Path:
     """The folder of the model that training starts from; nano models are built on first use."""
     if isinstance(config.model, NanoModel):
         build = build_student if config.model.architecture == "qwen2" else build_base

@@ -93,8 +93,12 @@ def _nano_prompts(
             text, token_ids = chat_prompt(nano_question(problem), tokenizer)
         else:
             token_ids = tokenizer.encode(text, add_special_tokens=False)
-        kinds = {"kind": problem.kind, "language": problem.language}
-        prompt = Prompt(f"nano-{split}-{i}", text, tuple(token_ids), problem.answer, kinds)
+        about = {
+            "kind": problem.kind,
+            "language": problem.language,
+            "question": nano_question(problem),
+        }
+        prompt = Prompt(f"nano-{split}-{i}", text, tuple(token_ids), problem.answer, about)
         prompts.append(prompt)
     return prompts
 
@@ -157,7 +161,7 @@ def _gsm8k_prompt(row: _Row, data: Gsm8kData, tokenizer: PreTrainedTokenizerBase
         text=text,
         token_ids=tuple(token_ids),
         answer=row.answer,
-        metadata={"kind": "gsm8k", "language": "en"},
+        metadata={"kind": "gsm8k", "language": "en", "question": row.question},
     )
 
 

@@ -48,7 +48,17 @@ class Stage:
 
 TRAINING = (
     Stage("zero", "R1-Zero", "model", {"model": BASE}, template="r1_zero"),
-    Stage("rl_reasoning", "Dev2", "model", {"model": "zero"}),
+    Stage("cold_start_data", "cold-start data", "data", {"model": "zero"}),
+    Stage("sft_cold_start", "Dev1", "model", {"model": BASE, "data.path": "cold_start_data"}),
+    Stage("rl_reasoning", "Dev2", "model", {"model": "sft_cold_start"}),
+    Stage("rejection_sampling", "800k samples", "data", {"model": "rl_reasoning"}),
+    Stage("sft_800k", "Dev3", "model", {"model": BASE, "data.path": "rejection_sampling"}),
+    Stage(
+        "distill",
+        "student, distilled",
+        "model",
+        {"model": STUDENT, "data.path": "rejection_sampling"},
+    ),
     Stage("student_rl", "student, RL alone", "model", {"model": STUDENT}, template="r1_zero"),
 )
 MODELS = tuple(stage for stage in TRAINING if stage.makes == "model")

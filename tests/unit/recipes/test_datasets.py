@@ -54,7 +54,7 @@ def test_nano_prompts():
     assert len({prompt.text for prompt in everything}) == 250
     for prompt in everything:
         assert TOKENIZER.decode(prompt.token_ids) == prompt.text
-        assert set(prompt.metadata) == {"kind", "language"}
+        assert set(prompt.metadata) == {"kind", "language", "question"}
 
 
 def test_nano_prompts_in_the_chat_template_ask_the_same():

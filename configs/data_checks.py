@@ -1,0 +1,69 @@
+"""Rules over several settings of the runs that make data; configs/checks.py runs them.
+
+Each returns one line (setting, value, what is allowed, what to do) or None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from configs.data_making import TextModelSettings
+from configs.schema import NanoData, SampledDataConfig
+
+
+def tensor_parallel_needs_gpus(config: SampledDataConfig) -> str | None:
+    if config.cluster.device == "cuda" or config.rollout.tensor_parallel == 1:
+        return None
+    return (
+        f"rollout.tensor_parallel={config.rollout.tensor_parallel}: needs cluster.device=cuda; on "
+        "the CPU it is 1, and rollout.samplers adds engines"
+    )
+
+
+def rule_is_the_nano_worlds(config: SampledDataConfig) -> str | None:
+    if config.recipe.rewriter.by != "rule" or isinstance(config.data, NanoData):
+        return None
+    return (
+        f"recipe.rewriter.by=rule: is for data=nano, not data.kind={config.data.kind}; take none, "
+        "endpoint or model"
+    )
+
+
+def rewriter_is_named(config: SampledDataConfig) -> str | None:
+    rewriter = config.recipe.rewriter
+    return _text_model_is_named("recipe.rewriter", rewriter.by, rewriter)
+
+
+def judge_is_named(config: SampledDataConfig) -> str | None:
+    return _text_model_is_named("recipe.judge", config.recipe.judge.by, config.recipe.judge)
+
+
+def _text_model_is_named(where: str, by: str, asked: TextModelSettings) -> str | None:
+    if by == "endpoint" and not (asked.url and asked.model):
+        return (
+            f"{where}.by=endpoint: needs {where}.url=http://HOST:PORT/v1 and the model's name "
+            f"there as {where}.model=NAME"
+        )
+    if by == "model" and not (Path(asked.model).expanduser() / "config.json").is_file():
+        return f"{where}.model={asked.model!r}: no model folder; name one with config.json in it"
+    return None
+
+
+def one_folder_for_both(config: SampledDataConfig) -> str | None:
+    rewriter, judge = config.recipe.rewriter, config.recipe.judge
+    if not rewriter.by == judge.by == "model" or rewriter.model == judge.model:
+        return None
+    return (
+        f"recipe.judge.model={judge.model}: must be recipe.rewriter.model={rewriter.model} when "
+        "both are by=model, since one of them at a time is loaded; serve one and take by=endpoint"
+    )
+
+
+DATA_MAKING_CHECKS: list[Callable[[SampledDataConfig], str | None]] = [
+    tensor_parallel_needs_gpus,
+    rule_is_the_nano_worlds,
+    rewriter_is_named,
+    judge_is_named,
+    one_folder_for_both,
+]

@@ -1,0 +1,128 @@
+"""Language models that are asked in plain words: to rewrite a trajectory, to judge an answer.
+
+EndpointModel asks an OpenAI-compatible server. A server that stays out of reach stops the run,
+which goes on from there when it is started again; an answer that cannot be used is the caller's to
+count.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from configs.data_making import TextModelSettings
+from configs.errors import UserError
+from rewards.code.remote import read_token
+from rewards.format import END_THINK
+
+RETRIES_S = (0.5, 1.0, 2.0, 4.0)
+"""Waits before the tries after the first, each up to half as long again."""
+BUSY = (408, 425, 429, 500, 502, 503, 504)
+MAX_RESPONSE_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """No answer to go on with: Unusable("cut at the length cap")."""
+
+    why: str
+
+
+class TextModel(Protocol):
+    """Answers questions, each by itself."""
+
+    def ask_all(self, questions: Sequence[str]) -> list[str | Unusable]:
+        """One answer per question, in order, without the thinking in front of it."""
+        ...
+
+
+class EndpointModel:
+    """A server with /chat/completions."""
+
+    def __init__(self, settings: TextModelSettings, setting: str) -> None:
+        """setting: the name of the settings, for messages. Raises UserError for a bad URL or token
+        file."""
+        parts = urlsplit(settings.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UserError(f"{setting}.url: {settings.url!r}; give http://HOST:PORT/v1")
+        self._https, self._host = parts.scheme == "https", parts.hostname
+        self._port, self._path = parts.port, parts.path.rstrip("/") + "/chat/completions"
+        self._token = read_token(settings.token_file)
+        self._settings = settings
+        self._setting = setting
+
+    def ask_all(self, questions: Sequence[str]) -> list[str | Unusable]:
+        with ThreadPoolExecutor(self._settings.connections) as threads:
+            return list(threads.map(self._ask, questions))
+
+    def _ask(self, question: str) -> str | Unusable:
+        body = json.dumps(
+            {
+                "model": self._settings.model,
+                "messages": [{"role": "user", "content": question}],
+                "temperature": self._settings.temperature,
+                "max_tokens": self._settings.max_tokens,
+            }
+        )
+        problem = ""
+        for wait_s in (0.0, *RETRIES_S):
+            time.sleep(wait_s * random.uniform(1.0, 1.5))
+            try:
+                status, content = self._post(body.encode())
+            except (OSError, http.client.HTTPException) as error:
+                problem = f"{type(error).__name__}: {error}"
+                continue
+            if status == 200:
+                return self._read(content)
+            problem = f"HTTP {status}: {content[:200].decode(errors='replace')}"
+            if status not in BUSY:
+                raise UserError(f"{self._where}: the server refuses the request ({problem})")
+        raise UserError(
+            f"{self._where}: no answer ({problem}); nothing is lost: start the server and run the "
+            "same command again"
+        )
+
+    @property
+    def _where(self) -> str:
+        return f"{self._setting}.url={self._settings.url}"
+
+    def _post(self, body: bytes) -> tuple[int, bytes]:
+        kind = http.client.HTTPSConnection if self._https else http.client.HTTPConnection
+        connection = kind(self._host, self._port, timeout=self._settings.timeout_s)
+        headers = {"Content-Type": "application/json"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        try:
+            connection.request("POST", self._path, body, headers)
+            response = connection.getresponse()
+            return response.status, response.read(MAX_RESPONSE_BYTES)
+        finally:
+            connection.close()
+
+    def _read(self, content: bytes) -> str | Unusable:
+        """The answer in a response. Something that is no response at all is another server."""
+        try:
+            choice: dict[str, Any] = json.loads(content)["choices"][0]
+            text, reason = choice["message"]["content"], choice.get("finish_reason")
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise UserError(
+                f"{self._where}: answers with something else than a chat completion "
+                f"({content[:80].decode(errors='replace')!r}); is it an OpenAI-compatible server?"
+            ) from error
+        return usable(text, cut=reason == "length")
+
+
+def usable(text: Any, *, cut: bool) -> str | Unusable:
+    """An answer without its thinking, if it is whole."""
+    if cut:
+        return Unusable("cut at the length cap")
+    if not isinstance(text, str) or not text.rpartition(END_THINK)[2].strip():
+        return Unusable("empty")
+    return text.rpartition(END_THINK)[2].strip()
