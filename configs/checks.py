@@ -10,7 +10,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from configs.data_checks import DATA_MAKING_CHECKS
+from configs.data_checks import (
+    DATA_MAKING_CHECKS,
+    problem_data_is_there,
+    rules_can_check_the_data,
+)
 from configs.errors import UserError
 from configs.facts import is_hub_name, max_prompt_tokens, model_facts
 from configs.schema import (
@@ -316,12 +320,14 @@ SETTING_CHECKS: list[Callable[[RlConfig], str | None]] = [
     warmup_within_run,
     device_has_what_it_needs,
     data_fits_model,
+    rules_can_check_the_data,
 ]
 
 FILE_CHECKS: list[Callable[[RlConfig], str | None]] = [
     model_folder_is_complete,
     expert_parallel_divides_experts,
     data_file_has_rows,
+    problem_data_is_there,
     local_run_is_on_one_machine,
     run_dir_is_writable,
 ]
@@ -348,6 +354,7 @@ DATA_SETTING_CHECKS: list[Callable[[SampledDataConfig], str | None]] = [
 
 DATA_FILE_CHECKS: list[Callable[[SampledDataConfig], str | None]] = [
     model_folder_is_complete,
+    problem_data_is_there,
     local_run_is_on_one_machine,
     run_dir_is_writable,
 ]

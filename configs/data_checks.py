@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from configs.data_making import TextModelSettings
-from configs.schema import NanoData, SampledDataConfig
+from configs.facts import is_hub_name
+from configs.schema import NanoData, ProblemData, RlConfig, SampledDataConfig
 
 
 def tensor_parallel_needs_gpus(config: SampledDataConfig) -> str | None:
@@ -60,10 +61,52 @@ def one_folder_for_both(config: SampledDataConfig) -> str | None:
     )
 
 
+def reviewed_needs_review(config: SampledDataConfig) -> str | None:
+    recipe = config.recipe
+    if not recipe.reviewed:
+        return None
+    if not recipe.review:
+        return f"recipe.reviewed={recipe.reviewed}: needs recipe.review=true; add it or drop this"
+    if not Path(recipe.reviewed).expanduser().is_file():
+        return f"recipe.reviewed={recipe.reviewed}: no such file; name the edited review.jsonl"
+    return None
+
+
+def problem_data_is_there(config: RlConfig | SampledDataConfig) -> str | None:
+    if not isinstance(config.data, ProblemData):
+        return None
+    path = Path(config.data.path).expanduser()
+    a_file_is_meant = path.suffix in (".jsonl", ".parquet")
+    if path.exists() or (is_hub_name(config.data.path) and not a_file_is_meant):
+        return None
+    return (
+        f"data.path={config.data.path}: no such file; name a .jsonl or .parquet file, or a data "
+        "set on the Hugging Face hub as owner/name"
+    )
+
+
+def judged_data_has_a_judge(config: SampledDataConfig) -> str | None:
+    judged = isinstance(config.data, ProblemData) and config.data.checker == "judge"
+    if not judged or config.recipe.judge.by != "none":
+        return None
+    return "data.checker=judge: needs recipe.judge.by=endpoint or model; name a judge"
+
+
+def rules_can_check_the_data(config: RlConfig) -> str | None:
+    if not isinstance(config.data, ProblemData) or config.data.checker != "judge":
+        return None
+    return (
+        "data.checker=judge: no rule gives these answers a reward; take auto, math or code, or "
+        "make training data with recipe=r1/rejection_sampling"
+    )
+
+
 DATA_MAKING_CHECKS: list[Callable[[SampledDataConfig], str | None]] = [
     tensor_parallel_needs_gpus,
     rule_is_the_nano_worlds,
     rewriter_is_named,
     judge_is_named,
     one_folder_for_both,
+    reviewed_needs_review,
+    judged_data_has_a_judge,
 ]

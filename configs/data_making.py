@@ -76,3 +76,17 @@ class SampledDataRecipe(Settings):
     """What is rewritten, and by whom. A rewritten answer is checked again."""
     judge: JudgeSettings = JudgeSettings()
     """A generative judge, for answers that rules cannot compare."""
+    general: str = ""
+    """Conversations to add: a .jsonl or .parquet file with messages, or the name of a data set on
+    the Hugging Face hub. Empty: none."""
+    general_rows: NonNegative = 0
+    """Only its first so many good rows; 0: all."""
+    decontaminate: str = ""
+    """Benchmarks, separated by commas, of whose problems no 10-gram may occur in a row."""
+    benchmarks_folder: str = "benchmarks"
+    """Holds NAME.jsonl or NAME.parquet for them; one without a file is read from the hub."""
+    review: bool = False
+    """Stop for people to look: the rows go into review.jsonl, and nothing is finished before
+    recipe.reviewed is given."""
+    reviewed: str = ""
+    """review.jsonl as people left it: edited rows, and without those that they took out."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from configs.schema import FolderModel, Gsm8kData, RlConfig, RunConfig
+from configs.schema import AnyRunConfig, FolderModel, NanoData, RlConfig
 
 NANO_MAX_PROMPT_TOKENS = 32
 """No prompt of the nano world is longer; a test holds it to that."""
@@ -13,9 +13,9 @@ NANO_MAX_PROMPT_TOKENS = 32
 
 def max_prompt_tokens(config: RlConfig) -> int:
     """Longest prompt that can occur."""
-    if isinstance(config.data, Gsm8kData):
-        return config.data.max_prompt_tokens
-    return NANO_MAX_PROMPT_TOKENS
+    if isinstance(config.data, NanoData):
+        return NANO_MAX_PROMPT_TOKENS
+    return config.data.max_prompt_tokens
 
 
 def is_hub_name(path: str) -> bool:
@@ -27,7 +27,7 @@ def is_hub_name(path: str) -> bool:
     return not Path(owner).exists()
 
 
-def model_facts(config: RunConfig) -> dict[str, int] | None:
+def model_facts(config: AnyRunConfig) -> dict[str, int] | None:
     """The whole numbers of the model's config.json; None when it is not on this disk (yet)."""
     if not isinstance(config.model, FolderModel):
         return None

@@ -114,6 +114,38 @@ class Gsm8kData(Settings):
     """Longer prompts are left out, counted and reported."""
 
 
+class ProblemData(Settings):
+    """Problems from a file or the hub, whatever its columns: mathematics with answers or solutions,
+    programs with tests. recipes/problem_rows.py lists the forms. Bad rows are left out and listed.
+    """
+
+    kind: Literal["problems"] = "problems"
+    """Problems from real data sets."""
+    path: str
+    """A .jsonl or .parquet file, or the name of a data set on the Hugging Face hub."""
+    subset: str = ""
+    """Of a data set on the hub: its configuration, where it has several."""
+    split: str = "train"
+    """Of a data set on the hub: the split to train on."""
+    streaming: bool = False
+    """Read a data set on the hub row by row instead of downloading it as a whole."""
+    problems: NonNegative = 0
+    """Only the first so many good rows; 0: all."""
+    question: str = ""
+    """The column with the question; empty: found by its name."""
+    answer: str = ""
+    """The column with the answer; empty: found by its name."""
+    checker: Literal["auto", "math", "code", "judge"] = "auto"
+    """auto: code where a row has tests, else math; judge: answers in words, for recipe.judge."""
+    heldout_problems: Positive = 256
+    """Rows set aside for evaluation, chosen by a hash of the question."""
+    template: Literal["r1_zero", "chat"] = "r1_zero"
+    """r1_zero: the paper's plain-text prompt (Table 1); chat: the tokenizer's chat template, and
+    in which form the answer is wanted."""
+    max_prompt_tokens: Positive = 512
+    """Longer prompts are left out and listed."""
+
+
 class MathSettings(Settings):
     """How answers to mathematical problems are compared. What is off by default makes wrong
     answers right for some data sets."""
@@ -393,6 +425,9 @@ Model = Annotated[NanoModel | FolderModel, Field(discriminator="kind")]
 Cluster = Annotated[LocalCluster | SlurmCluster | KubernetesCluster, Field(discriminator="kind")]
 
 
+Problems = Annotated[NanoData | Gsm8kData | ProblemData, Field(discriminator="kind")]
+
+
 class RunSettings(Settings):
     """What every kind of run has."""
 
@@ -409,7 +444,7 @@ class RlConfig(RunSettings):
 
     recipe: RlRecipe
     model: Model
-    data: Annotated[NanoData | Gsm8kData, Field(discriminator="kind")]
+    data: Problems
     reward: RewardSettings
     algorithm: AlgorithmSettings
     rollout: RolloutSettings
@@ -434,7 +469,7 @@ class SampledDataConfig(RunSettings):
 
     recipe: SampledDataRecipe
     model: Model
-    data: Annotated[NanoData | Gsm8kData, Field(discriminator="kind")]
+    data: Problems
     reward: RewardSettings
     rollout: GenerationSettings
     cluster: LocalCluster

@@ -10,8 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 
-def print_data_outcome(run_folder: Path, console: Console | None = None) -> None:
-    """counts.json as two tables, and where everything is."""
+def print_data_outcome(
+    run_folder: Path, console: Console | None = None, *, waits: bool = False
+) -> None:
+    """counts.json as two tables, and where everything is. waits: for a review."""
     console = console or Console()
     counts = json.loads((run_folder / "counts.json").read_text())
     filters = Table(title=f"{counts['samples']:,} samples")
@@ -29,7 +31,16 @@ def print_data_outcome(run_folder: Path, console: Console | None = None) -> None
         cells = (f"{entry['samples']:,}", f"{entry['rounds']:.1f}", f"{entry['tokens']:,.1f}")
         domains.add_row(name, *cells)
     console.print(domains)
-    for reason, count in counts["problems_left_out"].items():
-        console.print(f"{count:,} problems left out: {reason}", highlight=False)
-    for name in ("data.jsonl", "rejected.jsonl", "counts.json"):
-        console.print(f"{name:15} {run_folder / name}", highlight=False, soft_wrap=True)
+    for what in ("problems", "general"):
+        for reason, count in counts[f"{what}_left_out"].items():
+            console.print(f"{count:,} {what} rows left out: {reason}", highlight=False)
+    for name in ("data.jsonl", "rejected.jsonl", "removed.jsonl", "counts.json"):
+        if (run_folder / name).exists():
+            console.print(f"{name:15} {run_folder / name}", highlight=False, soft_wrap=True)
+    if waits:
+        console.print(
+            f"waiting for a review of {run_folder / 'review.jsonl'}: copy it, edit rows or take "
+            "them out, and run the same command again with recipe.reviewed=FILE",
+            highlight=False,
+            soft_wrap=True,
+        )

@@ -5,6 +5,8 @@ journal/        the samples with their scores, a Parquet file per wave
 rows/           what became of each sample, a file per wave
 data.jsonl      the chat rows to train on
 rejected.jsonl  every sample that was dropped, with the reason
+removed.jsonl   rows that overlap with an evaluation set, and with which of its problems
+review.jsonl    rows that wait for people (recipe.review)
 counts.json     how many each filter dropped; samples and tokens by domain
 """
 
@@ -15,13 +17,15 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from configs.errors import UserError
 from launch.run_folder import write_atomically
-from recipes.trajectories import Dropped, Trajectory, counts_table, domain_table
+from recipes.data_assembly import Entry
+from recipes.trajectories import Domains, Dropped, Trajectory, counts_table
 from rl.records import Prompt
 
 
@@ -58,53 +62,61 @@ class DataFolder:
 
     def write_rows(self, wave: int, samples: Sequence[Trajectory | Dropped]) -> None:
         """Keep what became of a wave."""
-        lines = [
-            {"kept": sample.row()}
-            if isinstance(sample, Trajectory)
-            else {"dropped": asdict(sample)}
-            for sample in samples
-        ]
-        write_lines(self._wave(wave), lines)
+        with writing(self._wave(wave)) as file:
+            for sample in samples:
+                is_kept = isinstance(sample, Trajectory)
+                write_line(file, {"kept": sample.row()} if is_kept else {"dropped": asdict(sample)})
 
-    def assemble(self, left_out: Mapping[str, int]) -> dict[str, Any]:
-        """Write the files that the run is for, all waves together; what the status says of them.
+    def entries(self) -> Iterator[Entry]:
+        """What became of every sample, wave by wave."""
+        for path in sorted((self.path / "rows").glob("*.jsonl")):
+            with path.open() as file:
+                yield from map(json.loads, file)
 
-        left_out: reason -> problems of the data set that were never sampled.
-        """
-        write_lines(self.path / "data.jsonl", self._of_kind("kept"))
-        write_lines(self.path / "rejected.jsonl", self._of_kind("dropped"))
-        dropped = Counter(line["reason"] for line in self._of_kind("dropped"))
-        kept = sum(1 for _ in self._of_kind("kept"))
-        counts = {
-            "problems_left_out": dict(left_out),
+    def write_data(self, entries: Iterable[Entry], name: str = "data.jsonl") -> dict[str, Any]:
+        """Write the kept rows under this name and the dropped ones into rejected.jsonl; returns
+        the counts of both."""
+        dropped: Counter[str] = Counter()
+        domains = Domains()
+        with writing(self.path / name) as data, writing(self.path / "rejected.jsonl") as rejected:
+            for entry in entries:
+                if "kept" in entry:
+                    domains.add(entry["kept"])
+                    write_line(data, entry["kept"])
+                else:
+                    dropped[entry["dropped"]["reason"]] += 1
+                    write_line(rejected, entry["dropped"])
+        kept = domains.rows
+        return {
             "samples": kept + dropped.total(),
             "filters": counts_table(kept + dropped.total(), dropped, kept),
             "kept": kept,
-            "domains": domain_table(self._of_kind("kept")),
+            "domains": domains.table(),
         }
+
+    def finish(self, counts: Mapping[str, Any], *, finished: bool) -> dict[str, Any]:
+        """Write the counts; what the status says of the data."""
         write_atomically(self.path / "counts.json", json.dumps(counts, indent=2))
+        if not finished:
+            return {"rows": counts["kept"]}
         with (self.path / "data.jsonl").open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return {"rows": kept, "data_sha256": sha256}
+        return {"rows": counts["kept"], "data_sha256": sha256}
 
     def _wave(self, index: int) -> Path:
         return self.path / "rows" / f"{index:06d}.jsonl"
 
-    def _of_kind(self, kind: str) -> Iterator[dict[str, Any]]:
-        for path in sorted((self.path / "rows").glob("*.jsonl")):
-            with path.open() as file:
-                for line in file:
-                    entry = json.loads(line)
-                    if kind in entry:
-                        yield entry[kind]
 
-
-def write_lines(path: Path, entries: Iterable[Mapping[str, Any]]) -> None:
-    """A JSON object per line, there as a whole or not at all."""
+@contextmanager
+def writing(path: Path) -> Iterator[TextIO]:
+    """A file that is there as a whole after the block, or as it was before."""
     aside = path.with_name(f".{path.name}.tmp")
     with aside.open("w") as file:
-        for entry in entries:
-            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        yield file
         file.flush()
         os.fsync(file.fileno())
     aside.replace(path)
+
+
+def write_line(file: TextIO, entry: Mapping[str, Any]) -> None:
+    file.write(json.dumps(entry, ensure_ascii=False) + "\n")

@@ -28,6 +28,7 @@ from configs.schema import (
 from launch.actors import RewardActor
 from launch.cluster import start_ray, stop_ray
 from launch.console import RunConsole
+from launch.data_assembly import assemble
 from launch.data_folder import DataFolder
 from launch.eval_folder import model_sha256
 from launch.rollouts import GenerationPlan, RayRollouts
@@ -35,6 +36,7 @@ from launch.run_folder import RunFolder
 from launch.text_models import open_text_models
 from launch.training import base_model
 from launch.workers import start_samplers
+from recipes.data_assembly import evaluation_texts
 from recipes.data_rows import Finisher
 from recipes.datasets import load_prompts
 from recipes.trajectories import Trajectory
@@ -50,10 +52,12 @@ PURPOSE = ("data", 0)
 def make_data_in(folder: RunFolder, config: SampledDataConfig, console: RunConsole) -> None:
     """Everything between an opened run folder and a finished run in it."""
     model = base_model(config, console.pretraining)
-    sets = load_prompts(config.data, load_tokenizer(model))
+    tokenizer = load_tokenizer(model)
+    sets = load_prompts(config.data, tokenizer)
     for reason, count in sets.rejected.items():
         console.doing(f"data: {count} rows left out: {reason}")
     check_gold_answers(sets.train, config.reward)
+    evaluation = evaluation_texts(config.recipe)
     data = DataFolder(folder.path)
     data.check_inputs(model_sha256(model), sets.train)
     waves = _waves(sets.train, config.rollout.wave_prompts)
@@ -61,7 +65,8 @@ def make_data_in(folder: RunFolder, config: SampledDataConfig, console: RunConso
     journal = Journal(folder.path / "journal")
     _sample(folder, config, model, waves, data, journal, console)
     _finish(folder, config, len(waves), data, journal, console)
-    folder.write_status(phase="finished", step=1, steps=1, **data.assemble(sets.rejected))
+    console.doing("putting the data together")
+    assemble(folder, config, data, sets, tokenizer, evaluation)
 
 
 def _waves(prompts: Sequence[Prompt], size: int) -> list[Sequence[Prompt]]:

@@ -18,7 +18,7 @@ from launch.stage_table import print_stage_table
 from launch.stop import StopAsked
 from rollout.canary import CanaryError
 
-EXIT_DONE, EXIT_ERROR, EXIT_USER, EXIT_CANARY = 0, 1, 2, 3
+EXIT_DONE, EXIT_ERROR, EXIT_USER, EXIT_CANARY, EXIT_WAITING = 0, 1, 2, 3, 4
 EXIT_STOPPED, EXIT_WORKER_LOST, EXIT_INTERRUPTED = 85, 86, 130
 
 
@@ -59,6 +59,9 @@ def _attempt(folder: RunFolder, config: StageConfig) -> int:
         folder.write_status(phase="stopped by the canary", message=str(error))
         print(f"{error} Nothing was trained on completions of these weights.")
         return EXIT_CANARY
+    if isinstance(config, SampledDataConfig) and not folder.finished_steps():
+        print_data_outcome(folder.path, waits=True)
+        return EXIT_WAITING
     return EXIT_DONE
 
 
@@ -73,7 +76,7 @@ def _show(folder: Path, config: StageConfig) -> None:
     if isinstance(config, EvaluationConfig):
         print_stage_table(folder)
     elif isinstance(config, SampledDataConfig):
-        print_data_outcome(folder)
+        print_data_outcome(folder, waits=False)
     elif isinstance(config, SftConfig):
         print_sft_outcome(folder, write_report(folder))
     else:

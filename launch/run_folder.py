@@ -42,6 +42,7 @@ FREE_TO_CHANGE = (
     "recipe.eval_every",
     "recipe.keep_checkpoints",
     "cluster.",
+    "recipe.reviewed",
     "tracking.",
 )
 """Settings that may differ between attempts: they do not change what a finished step computed."""

@@ -23,7 +23,8 @@ from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from configs.errors import UserError
-from recipes.chat_rows import BadRow, Conversation, Turn
+from recipes.chat_rows import Conversation, Turn
+from recipes.row_files import BadRow
 
 PLACEHOLDER = "0placeholder0"
 """Stands in for a turn to find out what the template writes around it."""

@@ -8,16 +8,20 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from transformers import PreTrainedTokenizerBase
 
 from configs.errors import UserError
-from configs.schema import Gsm8kData, NanoData
-from recipes.nano_world import Problem, draw_problems
+from configs.schema import Gsm8kData, NanoData, ProblemData, Problems
+from recipes.nano_world import Problem as NanoProblem
+from recipes.nano_world import draw_problems
+from recipes.problem_rows import Problem, read_problem
+from recipes.row_files import BadRow, Rejected, open_rows
+from rewards.math import MathChecker
 from rewards.math.numbers import read_number
 from rl.order import batch_of_step
-from rl.records import Prompt
+from rl.records import Outcome, Prompt
 
 R1_ZERO_TEMPLATE = (
     "A conversation between User and Assistant. The user asks a question, and the Assistant "
@@ -37,9 +41,11 @@ class PromptSets:
     heldout: list[Prompt]
     rejected: Mapping[str, int]
     """Reason -> number of problems left out."""
+    rejected_rows: Sequence[Rejected] = ()
+    """Those of them that are listed one by one."""
 
 
-def load_prompts(data: NanoData | Gsm8kData, tokenizer: PreTrainedTokenizerBase) -> PromptSets:
+def load_prompts(data: Problems, tokenizer: PreTrainedTokenizerBase) -> PromptSets:
     """All prompts of a data set, tokenized once and for all, in a fixed order."""
     if isinstance(data, NanoData):
         return PromptSets(
@@ -47,6 +53,8 @@ def load_prompts(data: NanoData | Gsm8kData, tokenizer: PreTrainedTokenizerBase)
             heldout=_nano_prompts(data.heldout_problems, "heldout", data, tokenizer),
             rejected={},
         )
+    if isinstance(data, ProblemData):
+        return _load_problems(data, tokenizer)
     return _load_gsm8k(data, tokenizer)
 
 
@@ -103,9 +111,86 @@ def _nano_prompts(
     return prompts
 
 
-def nano_question(problem: Problem) -> str:
+def nano_question(problem: NanoProblem) -> str:
     """What the user asks, without the plain-text form around it: " Compute 47+38."."""
     return problem.prompt.removeprefix("User:").removesuffix(" Assistant:")
+
+
+def _load_problems(data: ProblemData, tokenizer: PreTrainedTokenizerBase) -> PromptSets:
+    """Good rows as prompts; every other row is listed with its reason."""
+    prompts: dict[str, Prompt] = {}
+    names: set[str] = set()
+    rejected: list[Rejected] = []
+    with MathChecker() as checker:
+        for number, read in open_rows(data.path, data.subset, data.split, streaming=data.streaming):
+            try:
+                row = read()
+                problem = read_problem(row, data)
+                prompt = _problem_prompt(_name(row, number), problem, data, tokenizer)
+                if prompt.id in names:
+                    raise BadRow("id occurs twice", prompt.id)
+                if problem.question in prompts:
+                    raise BadRow("question occurs twice", prompts[problem.question].id)
+                if problem.checker == "math":
+                    _check_readable(problem.answer, checker)
+            except BadRow as bad:
+                rejected.append(Rejected(number, bad.reason, bad.detail))
+                continue
+            names.add(prompt.id)
+            prompts[problem.question] = prompt
+            if len(prompts) == data.problems:
+                break
+    counts = Counter(each.reason for each in rejected)
+    if len(prompts) <= data.heldout_problems:
+        reasons = "; ".join(f"{count} {reason}" for reason, count in counts.items())
+        raise UserError(
+            f"data.heldout_problems={data.heldout_problems}: leaves nothing to train on, since "
+            f"{data.path} has {len(prompts)} usable problems ({reasons or 'and no bad row'}); use "
+            "a smaller number or more data"
+        )
+    by_digest = sorted(prompts, key=lambda question: hashlib.blake2b(question.encode()).digest())
+    heldout = by_digest[: data.heldout_problems]
+    held = set(heldout)
+    return PromptSets(
+        train=[prompt for question, prompt in prompts.items() if question not in held],
+        heldout=[prompts[question] for question in heldout],
+        rejected=dict(counts),
+        rejected_rows=tuple(rejected),
+    )
+
+
+def _check_readable(answer: str, checker: MathChecker) -> None:
+    """Raises BadRow for an answer that would not even count as equal to itself."""
+    verdict = checker.check(answer, answer, is_answer=True)
+    if verdict.outcome is not Outcome.CORRECT:
+        raise BadRow("answer that the checker cannot read", f"{answer[:80]!r} {verdict.detail}")
+
+
+def _name(row: Mapping[str, Any], number: int) -> str:
+    """The id of a row, its own if it has one."""
+    own = row.get("id") if row.get("id") is not None else row.get("uuid")
+    return f"row-{number}" if own is None else str(own)
+
+
+def _problem_prompt(
+    name: str, problem: Problem, data: ProblemData, tokenizer: PreTrainedTokenizerBase
+) -> Prompt:
+    """Raises BadRow for a prompt that is too long."""
+    if data.template == "chat":
+        question = problem.asked()
+        text, token_ids = chat_prompt(question, tokenizer)
+    else:
+        question = problem.asked() if problem.checker == "code" else problem.question
+        text = R1_ZERO_TEMPLATE.format(question=question)
+        token_ids = tokenizer.encode(text)
+    if len(token_ids) > data.max_prompt_tokens:
+        raise BadRow(
+            f"prompt longer than {data.max_prompt_tokens} tokens", f"{len(token_ids)} tokens"
+        )
+    about = {"kind": problem.checker, "language": problem.language, "question": question}
+    if problem.checker != "math":
+        about["checker"] = problem.checker
+    return Prompt(name, text, tuple(token_ids), problem.answer, about)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from transformers import PreTrainedTokenizerBase
 
 from configs.errors import UserError
 from configs.schema import ChatData, NanoSolutions, SftConfig
-from recipes.chat_rows import BadRow, Conversation, Rejected, Turn, conversations
+from recipes.chat_rows import Conversation, Turn, conversations
 from recipes.chat_tokens import ChatEncoder, TokenSequence
 from recipes.nano_corpus import textbook_solution
 from recipes.nano_world import draw_problems
+from recipes.row_files import BadRow, Rejected
 from rl.records import Sample
 from rl.sft import num_updates, sequence
 

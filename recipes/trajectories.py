@@ -9,7 +9,7 @@ readable form, one language, no repetition, no long paragraphs, no code blocks i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,9 +37,10 @@ JUDGE = "the judge's verdict cannot be read"
 ENOUGH = "enough of this prompt"
 OVERLAP = "shares text with an evaluation set"
 REVIEW = "taken out in the review"
+REVIEWED = "the answer is not right any more after the review"
 STAGES = (
     *(CUT, FORM, UNCHECKED, WRONG, LANGUAGE, REPETITION, PARAGRAPH, CODE, SAME),
-    *(JUDGE, JUDGED, REWRITER, REWRITTEN, ENOUGH, OVERLAP, REVIEW),
+    *(JUDGE, JUDGED, REWRITER, REWRITTEN, ENOUGH, OVERLAP, REVIEW, REVIEWED),
 )
 """Reasons to drop a trajectory, in the order in which they are looked for."""
 
@@ -195,15 +196,21 @@ def counts_table(sampled: int, dropped: Mapping[str, int], kept: int) -> list[di
     return lines
 
 
-def domain_table(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+class Domains:
     """Samples, average rounds and average tokens by domain, as in the paper's Table 5."""
-    domains: dict[str, dict[str, float]] = {}
-    for row in rows:
-        entry = domains.setdefault(row["domain"], {"samples": 0, "rounds": 0, "tokens": 0})
-        entry["samples"] += 1
-        entry["rounds"] += sum(message["role"] == "user" for message in row["messages"])
-        entry["tokens"] += row["tokens"]
-    for entry in domains.values():
-        entry["rounds"] /= entry["samples"]
-        entry["tokens"] /= entry["samples"]
-    return dict(sorted(domains.items()))
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._sums: dict[str, list[int]] = {}
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        rounds = sum(message["role"] == "user" for message in row["messages"])
+        sums = self._sums.setdefault(row["domain"], [0, 0, 0])
+        self._sums[row["domain"]] = [sums[0] + 1, sums[1] + rounds, sums[2] + row["tokens"]]
+        self.rows += 1
+
+    def table(self) -> dict[str, dict[str, float]]:
+        return {
+            domain: {"samples": samples, "rounds": rounds / samples, "tokens": tokens / samples}
+            for domain, (samples, rounds, tokens) in sorted(self._sums.items())
+        }

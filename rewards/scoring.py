@@ -44,7 +44,8 @@ class Scorer:
     ends; the sandbox starts with the first program. Safe to share between threads.
 
     Prompt.metadata: checker "code" makes Prompt.answer a JSON object of tests as in `launch score
-    code`, with any other the math checker compares it; language is the target of the language part.
+    code`, "judge" makes it words that no rule compares, with any other the math checker compares
+    it; language is the target of the language part.
     """
 
     def __init__(self, settings: RewardSettings) -> None:
@@ -91,6 +92,8 @@ class Scorer:
         language = prompt.metadata.get("language")
         if self._settings.language != 0.0 and language not in SCRIPTS_OF:
             return f"its language is {language!r}; reward.language knows {', '.join(SCRIPTS_OF)}"
+        if _is_judged(prompt):
+            return None
         if not _is_code(prompt):
             verdict = self._math.check(prompt.answer, prompt.answer, is_answer=True)
             if verdict.outcome is Outcome.CORRECT:
@@ -112,6 +115,8 @@ class Scorer:
     def _accuracy(self, prompt: Prompt, text: str) -> tuple[Outcome, float]:
         if _is_code(prompt):
             return self._code_accuracy(prompt, text)
+        if _is_judged(prompt):
+            return Outcome.UNPARSEABLE_GOLD, 0.0
         outcome = self._math.check(text, prompt.answer).outcome
         return outcome, float(outcome is Outcome.CORRECT)
 
@@ -206,6 +211,10 @@ def check_gold_answers(
 
 def _is_code(prompt: Prompt) -> bool:
     return prompt.metadata.get("checker") == "code"
+
+
+def _is_judged(prompt: Prompt) -> bool:
+    return prompt.metadata.get("checker") == "judge"
 
 
 def _code_fields(prompt: Prompt) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from pyarrow import parquet
 
 from configs.errors import UserError
 from configs.schema import ChatData
-from recipes.chat_rows import Conversation, Rejected, Turn, conversations
+from recipes.chat_rows import Conversation, Turn, conversations
+from recipes.row_files import Rejected
 
 
 def user(content: object = "3+4?") -> dict[str, object]:

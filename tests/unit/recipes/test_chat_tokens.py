@@ -9,9 +9,10 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from configs.errors import UserError
-from recipes.chat_rows import BadRow, Conversation, Turn
+from recipes.chat_rows import Conversation, Turn
 from recipes.chat_tokens import ChatEncoder, TokenSequence
 from recipes.nano_tokenizer import BOS, EOS, build_tokenizer
+from recipes.row_files import BadRow
 from rollout.tokens import end_token_ids, load_tokenizer
 
 USER, ASSISTANT = "<｜User｜>", "<｜Assistant｜>"

@@ -6,7 +6,7 @@ import pytest
 
 from configs.data_making import FilterSettings
 from recipes import trajectories as t
-from recipes.trajectories import Dropped, Trajectory, counts_table, domain_table, sift, take_apart
+from recipes.trajectories import Domains, Dropped, Trajectory, counts_table, sift, take_apart
 from rl.records import Completion, FinishReason, Group, Outcome, Prompt, Score
 
 SENTENCES = (
@@ -168,7 +168,11 @@ def test_domains_as_in_table_5() -> None:
         {"domain": "math", "tokens": 30, **two},
         {"domain": "code", "tokens": 7, **one},
     ]
-    assert domain_table(rows) == {
+    domains = Domains()
+    for row in rows:
+        domains.add(row)
+    assert domains.rows == 3
+    assert domains.table() == {
         "code": {"samples": 1, "rounds": 1.0, "tokens": 7.0},
         "math": {"samples": 2, "rounds": 1.5, "tokens": 20.0},
     }
