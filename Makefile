@@ -8,8 +8,10 @@ setup:
 quickstart: setup
 	.venv/bin/launch run recipe=r1_zero model=nano_v3
 
+# Unit tests on all cores, a module at a time; then those that start engines, one by one.
 test: setup
-	.venv/bin/python -m pytest -m "not slow"
+	.venv/bin/python -m pytest -n auto --dist loadscope -m "not slow and not integration"
+	.venv/bin/python -m pytest -m "integration and not slow"
 
 check: setup
 	.venv/bin/ruff format --check .

@@ -17,6 +17,8 @@ from configs.data_checks import (
 )
 from configs.errors import UserError
 from configs.facts import is_hub_name, max_prompt_tokens, model_facts
+from configs.kubernetes import KubernetesCluster
+from configs.kubernetes_checks import KUBERNETES_CHECKS
 from configs.schema import (
     AnyRunConfig,
     ChatData,
@@ -37,16 +39,23 @@ SMOLLM2_FOLDER = "models/smollm2-135m"
 def check_settings(config: AnyRunConfig) -> None:
     """All cross-field rules; every broken one is named, one per line."""
     if isinstance(config, SampledDataConfig):
-        _report([check(config) for check in DATA_SETTING_CHECKS])
+        findings = [check(config) for check in DATA_SETTING_CHECKS]
     elif isinstance(config, SftConfig):
-        _report([check(config) for check in SFT_SETTING_CHECKS])
+        findings = [check(config) for check in SFT_SETTING_CHECKS]
     else:
-        _report([check(config) for check in SETTING_CHECKS])
+        findings = [check(config) for check in SETTING_CHECKS]
+    if isinstance(config.cluster, KubernetesCluster):
+        assert not isinstance(config, SampledDataConfig)
+        findings += [check(config, config.cluster) for check in KUBERNETES_CHECKS]
+    _report(findings)
 
 
-def check_files(config: AnyRunConfig) -> None:
-    """Whether what the run reads is there and what it writes can be written."""
-    if isinstance(config, SampledDataConfig):
+def check_files(config: AnyRunConfig, *, in_pods: bool = False) -> None:
+    """Whether what the run reads is there and what it writes can be written. On Kubernetes, only
+    the driver can look at what there is in the pods."""
+    if isinstance(config.cluster, KubernetesCluster) and not in_pods:
+        _report([run_dir_is_writable(config)])
+    elif isinstance(config, SampledDataConfig):
         _report([check(config) for check in DATA_FILE_CHECKS])
     elif isinstance(config, SftConfig):
         _report([check(config) for check in SFT_FILE_CHECKS])

@@ -67,10 +67,3 @@ class SlurmCluster(ClusterSettings):
     """Words in front of each command on a node, such as "apptainer exec --nv r1.sif"."""
     template: str = ""
     """A script of your own in place of launch/backends/slurm.sbatch."""
-
-
-class KubernetesCluster(ClusterSettings):
-    """Pods that the KubeRay operator starts."""
-
-    kind: Literal["kubernetes"] = "kubernetes"
-    """A RayJob."""

@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from configs.clusters import KubernetesCluster, LocalCluster, SlurmCluster
+from configs.clusters import LocalCluster, SlurmCluster
 from configs.data_making import SampledDataRecipe
+from configs.kubernetes import KubernetesCluster
 from configs.settings import Fraction, NonNegative, Positive, Settings
 
 

@@ -14,6 +14,7 @@ from launch.job_commands import add_job_commands
 
 if TYPE_CHECKING:
     from configs.pipeline import PipelineConfig
+    from configs.schema import RunConfig
 
 _RUN_EXAMPLES = """examples:
   launch run                                       the nano model, minutes on two CPU cores
@@ -68,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     options, rest = parser.parse_known_args(arguments)
     # argparse takes positional words only up to the first option: run r1_zero --dry-run seed=1.
     if rest and (
-        options.command not in (_run, _plan) or any(word.startswith("-") for word in rest)
+        options.command not in (_run, _plan, _check) or any(word.startswith("-") for word in rest)
     ):
         parser.error(f"unknown arguments: {' '.join(rest)}")
     if rest:
@@ -126,6 +127,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     plan.add_argument("--json", action="store_true", help="print JSON: bytes and seconds")
     plan.set_defaults(command=_plan)
+
+    check = commands.add_parser(
+        "check",
+        help="whether a run could work here: packages, devices, limits, folder, scheduler",
+        description="Look at this machine, the run folder, the sandbox, W&B and the scheduler for "
+        "what a run would need. Exit code 1 when there is a problem.",
+    )
+    check.add_argument(
+        "words", nargs="*", metavar="RECIPE | key=value", help="the same as for launch run"
+    )
+    check.add_argument("--json", action="store_true", help="print JSON")
+    check.set_defaults(command=_check)
 
     report = commands.add_parser("report", help="write the report.html of a run again")
     report.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
@@ -279,23 +292,33 @@ def _eval(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from configs.checks import check_settings
-    from configs.compose import load_config
-    from configs.pipeline import EvaluationConfig, PipelineConfig
-    from configs.schema import SampledDataConfig
-
-    config = load_config(as_overrides(options.words))
-    if isinstance(config, PipelineConfig):
-        raise UserError("recipe=r1: has one plan per stage; take a stage, such as r1/rl_reasoning")
-    if isinstance(config, SampledDataConfig | EvaluationConfig):
-        raise UserError(
-            f"recipe.kind={config.recipe.kind}: launch plan knows runs that train; `launch run ... "
-            "--dry-run` says what this one will do"
-        )
-    check_settings(config)
+    config = _training_config(options.words, "plan")
     from launch.plan import plan
 
     return plan(config, as_json=options.json)
+
+
+def _check(options: argparse.Namespace) -> int:
+    config = _training_config(options.words, "check")
+    from launch.doctor.report import check
+
+    return check(config, as_json=options.json)
+
+
+def _training_config(words: list[str], command: str) -> RunConfig:
+    """The settings of a run that trains one model, which is all that these commands know."""
+    from configs.checks import check_settings
+    from configs.compose import load_config
+    from configs.schema import RlConfig, SftConfig
+
+    config = load_config(as_overrides(words))
+    if not isinstance(config, RlConfig | SftConfig):
+        raise UserError(
+            f"recipe.kind={config.recipe.kind}: launch {command} knows runs that train one model; "
+            "`launch run ... --dry-run` says what this one will do"
+        )
+    check_settings(config)
+    return config
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -22,7 +22,9 @@ from launch.stop import ask_to_stop, stop_asked
 def describe_run(run_dir: Path) -> dict[str, Any]:
     """What the scheduler and the driver say about a run, as plain data."""
     job = read_job(run_dir)
-    state = backend_of(job.backend).poll(job)
+    backend = backend_of(job.backend)
+    state = backend.poll(job)
+    backend.fetch(run_dir, job)
     status = _read(run_dir / "status.json", {})
     keys = ("attempt", "started", "ended", "exit_code", "host")
     return {

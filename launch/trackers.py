@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from configs.schema import RunConfig
 from launch.alarms import Alarm
@@ -70,7 +71,7 @@ class WandbTracker:
     def __init__(self, config: RunConfig, run_folder: Path) -> None:
         import wandb
 
-        has_key = bool(os.environ.get("WANDB_API_KEY")) or (Path.home() / ".netrc").exists()
+        has_key = wandb_key_source() is not None
         self._run = wandb.init(
             project=config.tracking.wandb_project,
             name=run_folder.name,
@@ -93,6 +94,17 @@ class WandbTracker:
 
     def close(self) -> None:
         self._run.finish()
+
+
+def wandb_key_source() -> str | None:
+    """Where W&B will find an API key; the key itself is left to W&B and never read here."""
+    if os.environ.get("WANDB_API_KEY"):
+        return "WANDB_API_KEY"
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    netrc = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
+    if netrc.is_file() and host in netrc.read_text():
+        return str(netrc)
+    return None
 
 
 def _run_id(run_folder: Path) -> str:

@@ -46,7 +46,27 @@ class Offload:
             yield parameter.data
             if hasattr(parameter, "ds_id"):
                 yield parameter.ds_tensor.data
-        for group in optimizer.optimizer.param_groups:  # float32 masters
-            yield from (master.data for master in group["params"])
+        yield from _float32_masters(engine)
         for state in optimizer.optimizer.state.values():
             yield from (v for v in state.values() if isinstance(v, Tensor) and v.dim() > 0)
+        yield from _gradient_buffers(engine)
+
+
+def _float32_masters(engine: Any) -> Iterator[Tensor]:
+    """Under ZeRO-3 they are in the optimiser's groups during its step alone."""
+    if engine.zero_optimization_partition_weights():
+        yield from (master.data for master in engine.optimizer.fp32_partitioned_groups_flat)
+    for group in engine.optimizer.optimizer.param_groups:
+        yield from (master.data for master in group["params"])
+
+
+def _gradient_buffers(engine: Any) -> Iterator[Tensor]:
+    """What DeepSpeed keeps from one update to the next; its other buffers end with the update."""
+    from deepspeed.runtime.bf16_optimizer import BF16_Optimizer
+
+    optimizer = engine.optimizer
+    if isinstance(optimizer, BF16_Optimizer):
+        yield from optimizer.fp32_groups_gradients_flat
+    elif engine.zero_optimization_partition_weights():
+        yield optimizer.grad_partitions_flat_buffer
+        yield from (bucket.buffer for bucket in optimizer.ipg_buckets.values())

@@ -21,9 +21,9 @@ from configs.schema import CodeSettings, ProblemData
 from recipes.benchmarks import prompts
 from recipes.row_files import BadRow, as_text
 from rewards.code.tasks import TaskError, read_task
+from rewards.identifier import written_language
 from rewards.language import SCRIPTS_OF
 from rewards.math.extraction import box_run
-from rewards.written_language import written_language
 
 Checker = Literal["math", "code", "judge"]
 

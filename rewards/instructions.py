@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rewards.written_language import written_language
+from rewards.identifier import written_language
 
 RELATIONS = ("at least", "less than")
 CONSTRAINED_ANSWERS = ("My answer is yes.", "My answer is no.", "My answer is maybe.")

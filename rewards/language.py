@@ -32,6 +32,8 @@ MIN_WORDS = 10
 """Less than this is no evidence: no reward instead of a perfect one for not thinking at all."""
 MIN_SENTENCE_WORDS = 4
 """Shorter sentences are taken together with the next one."""
+MAX_SENTENCE_CHARACTERS = 100
+"""Of a sentence are enough to know its language, and time grows with them."""
 MIN_PROBABILITY = 0.4
 """Of a language, for a sentence to be surely in it. In GSM8K's solutions 0.17 % of the sentences
 are then taken for another language than English, and 0.8 % for none."""
@@ -107,7 +109,7 @@ def _latin_part(text: str, target: str) -> float:
 def _target_value(words: Sequence[str], target: str) -> float:
     """1.0 or 0.0 where the language is clear, less than 1.0 where it is not: words that resemble
     no language, such as Chinese in Latin letters, must not count in full."""
-    probabilities = identify(words)
+    probabilities = identify(" ".join(words)[:MAX_SENTENCE_CHARACTERS])
     value = probabilities.get(target, 0.0)
     if value < max(probabilities.values(), default=0.0) >= MIN_PROBABILITY:
         return 0.0

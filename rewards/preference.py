@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from rewards.format import ANSWER, END_ANSWER, END_THINK, scan_tags, strip_end_tokens
+from rewards.format import ANSWER, END_ANSWER, THINK, scan_tags, strip_end_tokens
+from rewards.summary import summary_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,8 @@ def final_summary(response: str) -> str | None:
     final_summary("<think>3+4</think> It is 7.") == "It is 7."
     final_summary("<think>3+4") is None
     """
-    text = strip_end_tokens(response)
-    _, end_think, summary = text.rpartition(END_THINK)
-    if not end_think:
+    summary = summary_of(THINK, strip_end_tokens(response))  # thinking must have ended
+    if summary is None:
         return None
     tags = list(scan_tags(summary))
     if [tag.name for tag in tags] == [ANSWER, END_ANSWER]:

@@ -61,6 +61,10 @@ class Backend(Protocol):
 
     def poll(self, job: Job) -> JobState: ...
 
+    def fetch(self, run_dir: Path, job: Job) -> None:
+        """Bring what the driver says about the run into run_dir, where that is not its folder."""
+        ...
+
     def logs(self, run_dir: Path, job: Job, role: str, *, follow: bool) -> Iterator[str]:
         """Lines of one process's log in the newest life, to the end of the job when followed. role:
         empty for what a person wants to see first. Raises UserError when there is no such log."""

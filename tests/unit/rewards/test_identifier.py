@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rewards.written_language import SHORT_WORDS, written_language
+from rewards.identifier import written_language
 
 SENTENCES = {
     "en": "The cat sat on the roof and it was happy with that.",
@@ -42,17 +42,21 @@ SENTENCES = {
 }
 
 
+FORMS = {
+    "alone": "{}",
+    "capitals": "{}",
+    "in Markdown": "**Answer**\n\n1. {} (see `x = 3`)\n2. 42 %",
+    "long": "{} " * 99,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("language", "text"), SENTENCES.items(), ids=SENTENCES.keys())
-def test_language(language: str, text: str) -> None:
-    assert written_language(text) == language
+def test_language(language: str, text: str, form: str) -> None:
+    text = text.upper() if form == "capitals" else text
+    assert written_language(FORMS[form].replace("{}", text)) == language
 
 
-@pytest.mark.parametrize("text", ["", "12 + 3 = 15", "Xyzzy qwrt", "😀"])
+@pytest.mark.parametrize("text", ["", "12 + 3 = 15", "Xyzzy qwrt zzgl", "OK.", "HELLO", "😀"])
 def test_nothing_tells_the_language(text: str) -> None:
     assert written_language(text) is None
-
-
-def test_every_language_has_as_many_words_as_its_rivals() -> None:
-    """Otherwise the longest list would win."""
-    for languages in SHORT_WORDS.values():
-        assert {len(words.split()) for words in languages.values()} == {16}

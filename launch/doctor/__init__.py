@@ -1,0 +1,1 @@
+"""`launch check`: whether a run could work here, before it is started."""
