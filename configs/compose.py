@@ -269,7 +269,7 @@ def _unknown_key(path: str, composed: Mapping[str, Any], kinds: Kinds) -> str:
     group, dot, _ = path.partition(".")
     # A group without kinds of its own is what the kind of run makes it.
     values = composed.get(group)
-    chooser = group if isinstance(values, dict) and "kind" in values else "recipe"
+    chooser = group if dot and isinstance(values, dict) and "kind" in values else "recipe"
     if path in settings or (composed and path in dict(_all_fields(kinds))):
         kind = composed[chooser]["kind"]
         return (
@@ -287,9 +287,10 @@ def _did_you_mean(word: str, candidates: Sequence[str]) -> str:
     """Either "; did you mean 'X'?" or nothing. Last parts count too: steps -> recipe.steps."""
     # Two keys of one group look alike by their common beginning: ask for more there.
     cutoff = 0.85 if "." in word else 0.6
-    matches = difflib.get_close_matches(word, candidates, n=1, cutoff=cutoff)
+    by_last_part = {candidate.rsplit(".", 1)[-1]: candidate for candidate in candidates}
+    matches = [by_last_part[word]] if word in by_last_part else []
+    matches = matches or difflib.get_close_matches(word, candidates, n=1, cutoff=cutoff)
     if not matches:
-        by_last_part = {candidate.rsplit(".", 1)[-1]: candidate for candidate in candidates}
         last = difflib.get_close_matches(word.rsplit(".", 1)[-1], by_last_part, n=1, cutoff=0.7)
         matches = [by_last_part[part] for part in last]
     return f"; did you mean {matches[0]!r}?" if matches else ""
