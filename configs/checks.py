@@ -19,6 +19,7 @@ from configs.errors import UserError
 from configs.facts import is_hub_name, max_prompt_tokens, model_facts
 from configs.kubernetes import KubernetesCluster
 from configs.kubernetes_checks import KUBERNETES_CHECKS
+from configs.reward_models import NanoPreferences, PreferenceData
 from configs.schema import (
     AnyRunConfig,
     ChatData,
@@ -26,6 +27,7 @@ from configs.schema import (
     Gsm8kData,
     NanoData,
     NanoModel,
+    RewardModelConfig,
     RlConfig,
     RunConfig,
     SampledDataConfig,
@@ -40,6 +42,8 @@ def check_settings(config: AnyRunConfig) -> None:
     """All cross-field rules; every broken one is named, one per line."""
     if isinstance(config, SampledDataConfig):
         findings = [check(config) for check in DATA_SETTING_CHECKS]
+    elif isinstance(config, RewardModelConfig):
+        findings = [check(config) for check in REWARD_MODEL_SETTING_CHECKS]
     elif isinstance(config, SftConfig):
         findings = [check(config) for check in SFT_SETTING_CHECKS]
     else:
@@ -57,6 +61,8 @@ def check_files(config: AnyRunConfig, *, in_pods: bool = False) -> None:
         _report([run_dir_is_writable(config)])
     elif isinstance(config, SampledDataConfig):
         _report([check(config) for check in DATA_FILE_CHECKS])
+    elif isinstance(config, RewardModelConfig):
+        _report([check(config) for check in REWARD_MODEL_FILE_CHECKS])
     elif isinstance(config, SftConfig):
         _report([check(config) for check in SFT_FILE_CHECKS])
     else:
@@ -314,6 +320,35 @@ def chat_data_is_there(config: SftConfig) -> str | None:
     )
 
 
+def rows_hold_longest_pair(config: RewardModelConfig) -> str | None:
+    responses = 2 if config.recipe.objective == "pairwise" else 1
+    needed = responses * config.data.max_tokens
+    if config.learner.row_tokens >= needed:
+        return None
+    return (
+        f"learner.row_tokens={config.learner.row_tokens}: must hold {responses} of at most "
+        f"data.max_tokens={config.data.max_tokens} tokens, {needed}; raise the former or lower the "
+        "latter"
+    )
+
+
+def preferences_fit_model(config: RewardModelConfig) -> str | None:
+    if isinstance(config.model, FolderModel) or isinstance(config.data, NanoPreferences):
+        return None
+    return (
+        f"data.kind={config.data.kind}: the nano model's vocabulary covers data=nano_preferences "
+        "only; choose model=folder"
+    )
+
+
+def preference_file_is_there(config: RewardModelConfig) -> str | None:
+    if not isinstance(config.data, PreferenceData):
+        return None
+    if Path(config.data.path).expanduser().is_file():
+        return None
+    return f"data.path={config.data.path}: no such file; name a .jsonl file"
+
+
 SETTING_CHECKS: list[Callable[[RlConfig], str | None]] = [
     batch_divides,
     rows_hold_longest_sample,
@@ -351,6 +386,20 @@ SFT_FILE_CHECKS: list[Callable[[SftConfig], str | None]] = [
     model_folder_is_complete,
     expert_parallel_divides_experts,
     chat_data_is_there,
+    local_run_is_on_one_machine,
+    run_dir_is_writable,
+]
+
+REWARD_MODEL_SETTING_CHECKS: list[Callable[[RewardModelConfig], str | None]] = [
+    rows_hold_longest_pair,
+    expert_parallel_divides_ranks,
+    preferences_fit_model,
+]
+
+REWARD_MODEL_FILE_CHECKS: list[Callable[[RewardModelConfig], str | None]] = [
+    model_folder_is_complete,
+    expert_parallel_divides_experts,
+    preference_file_is_there,
     local_run_is_on_one_machine,
     run_dir_is_writable,
 ]

@@ -165,7 +165,8 @@ def _for_hydra(override: str, kinds: Kinds) -> str:
             f"{override!r} is not a setting; write key=value, such as learner.ranks=2 or "
             "model=nano_v3"
         )
-    groups = {name: group_options()[name] for name in _chosen_groups(kinds)}
+    options = group_options()
+    groups = {name: options[name] for name in _chosen_groups(kinds)}
     if key in groups and not value.startswith("{"):
         if value not in groups[key]:
             hint = _did_you_mean(value, groups[key])

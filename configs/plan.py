@@ -23,6 +23,7 @@ from configs.schema import (
     NanoData,
     NanoModel,
     NanoSolutions,
+    RewardModelConfig,
     RlConfig,
     RunConfig,
     SampledDataConfig,
@@ -169,7 +170,23 @@ def memory_plan(config: RunConfig) -> dict[str, str]:
 
 
 def _batch(config: RunConfig) -> dict[str, str]:
+    if isinstance(config, RewardModelConfig):
+        return reward_model_batch_plan(config)
     return sft_batch_plan(config) if isinstance(config, SftConfig) else batch_plan(config)
+
+
+def reward_model_batch_plan(config: RewardModelConfig) -> dict[str, str]:
+    """How judged responses become updates."""
+    recipe, learner, data = config.recipe, config.learner, config.data
+    pairs = recipe.objective == "pairwise"
+    what, seen = ("pairs", "final summaries") if pairs else ("labelled responses", "all of them")
+    return {
+        "each update": f"{recipe.batch_size} {what} ({seen}) of at most {data.max_tokens:,} "
+        f"tokens, packed into rows of {learner.row_tokens:,} on {_count(learner.ranks, 'rank')}",
+        "whole run": f"{_count(recipe.epochs, 'epoch')}; what does not fill a batch is left out "
+        "of the epoch",
+        "loss": "-log sigmoid(chosen - rejected)" if pairs else "binary cross-entropy",
+    }
 
 
 def sft_batch_plan(config: SftConfig) -> dict[str, str]:

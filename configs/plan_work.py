@@ -8,9 +8,11 @@ from typing import Literal
 
 from configs.clusters import ClusterSettings
 from configs.facts import max_prompt_tokens
+from configs.reward_models import NanoPreferences, RewardModelRecipe
 from configs.schema import (
     LearnerSettings,
     NanoSolutions,
+    RewardModelConfig,
     RlConfig,
     RolloutSettings,
     RunConfig,
@@ -76,16 +78,19 @@ class Work:
 
 def work_of(config: RunConfig) -> Work:
     """The work of a run of any kind."""
-    return _sft_work(config) if isinstance(config, SftConfig) else _rl_work(config)
+    return _rl_work(config) if isinstance(config, RlConfig) else _supervised_work(config)
 
 
-def _sft_work(config: SftConfig) -> Work:
+def _supervised_work(config: SftConfig | RewardModelConfig) -> Work:
     """A step is one update. How many there are is known when this program makes the data; else
     the hours are those of one step."""
     recipe, data = config.recipe, config.data
     steps = 1
     if isinstance(data, NanoSolutions):
         steps = recipe.epochs * (data.train_problems // recipe.batch_size)
+    elif isinstance(data, NanoPreferences):
+        steps = max(1, recipe.epochs * data.train_pairs // recipe.batch_size)
+    pairs = isinstance(recipe, RewardModelRecipe) and recipe.objective == "pairwise"
     return Work(
         learner=config.learner,
         cluster=config.cluster,
@@ -94,7 +99,7 @@ def _sft_work(config: SftConfig) -> Work:
         reward_workers=0,
         steps=steps,
         updates_per_step=1,
-        sequences_per_step=recipe.batch_size,
+        sequences_per_step=recipe.batch_size * (2 if pairs else 1),
         longest_prompt=0,
         longest_completion=data.max_tokens,
         reference=False,

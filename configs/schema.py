@@ -14,6 +14,12 @@ from pydantic import Field
 from configs.clusters import LocalCluster, SlurmCluster
 from configs.data_making import SampledDataRecipe
 from configs.kubernetes import KubernetesCluster
+from configs.reward_models import (
+    JudgeSettings,
+    NanoPreferences,
+    PreferenceData,
+    RewardModelRecipe,
+)
 from configs.settings import Fraction, NonNegative, Positive, Settings
 
 
@@ -404,6 +410,16 @@ class SftLearner(LearnerSettings):
     data.max_tokens."""
 
 
+class RewardModelLearner(LearnerSettings):
+    """What is different in the training of reward models."""
+
+    learning_rate: Annotated[float, Field(gt=0.0)] = 6e-6
+    """Of AdamW, after the warm-up; constant."""
+    row_tokens: Positive = 16384
+    """Responses are packed best-fit into rows of at most this many tokens, pairs together; at least
+    data.max_tokens, and twice that for pairs."""
+
+
 class TrackingSettings(Settings):
     """Where metrics go, beside metrics.jsonl and the report, which are always written."""
 
@@ -476,14 +492,27 @@ class SampledDataConfig(RunSettings):
     cluster: LocalCluster
 
 
-RunConfig = RlConfig | SftConfig
+class RewardModelConfig(RunSettings):
+    """One training of a reward model, whole."""
+
+    recipe: RewardModelRecipe
+    model: Model
+    data: Annotated[NanoPreferences | PreferenceData, Field(discriminator="kind")]
+    judge: JudgeSettings = JudgeSettings()
+    learner: RewardModelLearner
+    cluster: Cluster
+    tracking: TrackingSettings
+
+
+RunConfig = RlConfig | SftConfig | RewardModelConfig
 """A run that trains."""
 AnyRunConfig = RunConfig | SampledDataConfig
-"""A run of any kind."""
+"""A run that trains, or makes data to train on."""
 
-RUN_KINDS: dict[str, type[RlConfig] | type[SftConfig] | type[SampledDataConfig]] = {
+RUN_KINDS: dict[str, type[AnyRunConfig]] = {
     "rl": RlConfig,
     "sft": SftConfig,
+    "reward_model": RewardModelConfig,
     "sampled_data": SampledDataConfig,
 }
 """recipe.kind -> the settings of such a run."""

@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 import ray
 
-from configs.schema import RlConfig, RunConfig
+from configs.schema import RewardModelConfig, RlConfig, RunConfig
 from launch.cluster import free_port
+from rl.judged import JudgedRow
 from rl.protocols import Policy
 from rl.records import Completion, GenerationRequest, Prompt, Row, SamplingSettings, Score
 from rollout.canary import Canary, CanaryReading
@@ -118,13 +119,15 @@ class LearnerActor(_Worker):
         threads: int,
     ) -> None:
         from model.learner import DeepSpeedLearner
+        from model.reward_learner import DeepSpeedRewardLearner
 
         self._rank = rank
         self._num_ranks = config.learner.ranks
         algorithm, temperature = None, 1.0
         if isinstance(config, RlConfig):
             algorithm, temperature = config.algorithm, config.rollout.temperature
-        self._learner = DeepSpeedLearner(
+        rewards = isinstance(config, RewardModelConfig)
+        self._learner = (DeepSpeedRewardLearner if rewards else DeepSpeedLearner)(
             Path(model_path),
             config.learner,
             algorithm,
@@ -137,11 +140,17 @@ class LearnerActor(_Worker):
             deterministic=config.deterministic,
         )
 
-    def update(self, rows: Sequence[Row], learning_rate: float) -> Mapping[str, float]:
+    def update(self, rows: Sequence[Any], learning_rate: float) -> Mapping[str, float]:
         return self._learner.update(rows, learning_rate)
 
     def log_probs(self, rows: Sequence[Row], policy: Policy) -> list[Any]:
         return self._learner.log_probs(rows, policy)
+
+    def scores(self, rows: Sequence[JudgedRow]) -> list[Any]:
+        from model.reward_learner import DeepSpeedRewardLearner
+
+        assert isinstance(self._learner, DeepSpeedRewardLearner), "no reward model in training"
+        return self._learner.scores(rows)
 
     def refresh_reference(self) -> None:
         self._learner.refresh_reference()

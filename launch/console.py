@@ -23,15 +23,23 @@ RL_CURVES = {
     "format": "reward/format/mean",
     "length": "response_length/mean",
 }
+REWARD_MODEL_CURVES = {
+    "loss": "actor/loss",
+    "accuracy": "judged/accuracy",
+    "held-out accuracy": "heldout/accuracy",
+}
 SFT_CURVES = {"loss": "actor/loss", "held-out loss": "heldout/loss"}
 
 
-def sparkline(values: Sequence[float], width: int = 40) -> str:
-    """The last `width` values as block characters between their minimum and maximum."""
+def sparkline(
+    values: Sequence[float], width: int = 40, bounds: tuple[float, float] | None = None
+) -> str:
+    """The last `width` values as block characters between bounds, or their own minimum and
+    maximum."""
     values = values[-width:]
     if not values:
         return ""
-    low, high = min(values), max(values)
+    low, high = bounds or (min(values), max(values))
     scale = (len(SPARK) - 1) / (high - low) if high > low else 0.0
     return "".join(SPARK[round((value - low) * scale)] for value in values)
 

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from launch.cluster import wait_all
+from rl.judged import JudgedRow
 from rl.protocols import Policy
 from rl.records import Row
 
@@ -22,7 +23,9 @@ class LearnerGroup:
         self._timeout_s = timeout_s
         self.num_ranks = len(ranks)
 
-    def update(self, rows: Sequence[Sequence[Row]], learning_rate: float) -> Mapping[str, float]:
+    def update(
+        self, rows: Sequence[Sequence[Row | JudgedRow]], learning_rate: float
+    ) -> Mapping[str, float]:
         refs = [
             rank.update.remote(own, learning_rate)
             for rank, own in zip(self._ranks, rows, strict=True)
@@ -35,6 +38,11 @@ class LearnerGroup:
             rank.log_probs.remote(own, policy) for rank, own in zip(self._ranks, rows, strict=True)
         ]
         return self._wait(refs, f"{policy} log-probs")
+
+    def scores(self, rows: Sequence[Sequence[JudgedRow]]) -> list[list[Tensor]]:
+        """Of a reward model."""
+        refs = [rank.scores.remote(own) for rank, own in zip(self._ranks, rows, strict=True)]
+        return self._wait(refs, "scores")
 
     def refresh_reference(self) -> None:
         self._wait([rank.refresh_reference.remote() for rank in self._ranks], "reference refresh")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,6 +46,26 @@ def print_sft_outcome(run_folder: Path, report: Path, console: Console | None = 
         for line in losses:
             loss = line["heldout/loss"]
             table.add_row(f"{line['step']:.0f}", f"{loss:.4f}", f"{math.exp(loss):.3f}")
+        console.print(table)
+    console.print(data_summary(run_folder), highlight=False, soft_wrap=True)
+    console.print(f"\nmodel   {run_folder / 'final'}", highlight=False, soft_wrap=True)
+    console.print(f"report  {report}", highlight=False, soft_wrap=True)
+
+
+def print_reward_model_outcome(
+    run_folder: Path, report: Path, console: Console | None = None
+) -> None:
+    """The held-out accuracy before and after, and what the data was."""
+    console = console or Console()
+    results = [
+        json.loads(path.read_text()) for path in sorted((run_folder / "eval").glob("judged-*.json"))
+    ]
+    if results:
+        table = Table(title=f"{results[0]['rows']} held-out rows")
+        for name in ("updates", "accuracy", "loss"):
+            table.add_column(name, justify="right")
+        for each in results:
+            table.add_row(str(each["version"]), f"{each['accuracy']:.1%}", f"{each['loss']:.4f}")
         console.print(table)
     console.print(data_summary(run_folder), highlight=False, soft_wrap=True)
     console.print(f"\nmodel   {run_folder / 'final'}", highlight=False, soft_wrap=True)

@@ -7,12 +7,13 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 
 from configs.schema import RunConfig
 from launch.alarms import FREE_DISK_METRIC, Alarm
 from launch.checkpoints import Checkpoints
 from launch.console import RunConsole
-from launch.run_folder import RunFolder
+from launch.run_folder import RunFolder, write_atomically
 from launch.stop import StopAsked, stop_asked
 from launch.trackers import make_trackers, read_metrics
 from launch.watch import Watch
@@ -86,11 +87,13 @@ class RunRecord:
             raise StopAsked(state.step, final=asked == "final")
         return due
 
-    def finish(self, state: LoopState) -> None:
-        """The model as a Hugging Face folder, with its hash."""
+    def finish(self, state: LoopState, files: Mapping[str, str] = MappingProxyType({})) -> None:
+        """The model as a Hugging Face folder, with its hash. files: name -> text, put beside it."""
         final = self._folder.path / "final"
         shutil.rmtree(final, ignore_errors=True)
         self._workers.learner.save_model(final)
+        for name, text in files.items():
+            write_atomically(final / name, text)
         self._folder.write_status(
             phase="finished",
             step=state.step,

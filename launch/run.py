@@ -7,11 +7,11 @@ from pathlib import Path
 
 from configs.errors import UserError
 from configs.pipeline import EvaluationConfig, StageConfig
-from configs.schema import RlConfig, SampledDataConfig, SftConfig
+from configs.schema import RewardModelConfig, RlConfig, SampledDataConfig, SftConfig
 from launch.cluster import WorkerLost, protect_ray
-from launch.console import RL_CURVES, SFT_CURVES, RunConsole
+from launch.console import REWARD_MODEL_CURVES, RL_CURVES, SFT_CURVES, RunConsole
 from launch.data_console import print_data_outcome
-from launch.outcome import print_outcome, print_sft_outcome
+from launch.outcome import print_outcome, print_reward_model_outcome, print_sft_outcome
 from launch.report import write_report
 from launch.run_folder import RunFolder, full_disk_is_a_user_error
 from launch.stage_table import print_stage_table
@@ -79,12 +79,14 @@ def _show(folder: Path, config: StageConfig) -> None:
         print_data_outcome(folder, waits=False)
     elif isinstance(config, SftConfig):
         print_sft_outcome(folder, write_report(folder))
+    elif isinstance(config, RewardModelConfig):
+        print_reward_model_outcome(folder, write_report(folder))
     else:
         print_outcome(folder, write_report(folder))
 
 
 def _is_finished(folder: RunFolder, config: StageConfig) -> bool:
-    """Reinforcement learning can be made longer; the end of fine-tuning is that of its cosine."""
+    """Reinforcement learning can be made longer; the other kinds end with their data."""
     steps = config.recipe.steps if isinstance(config, RlConfig) else 1
     return folder.finished_steps() >= steps
 
@@ -105,6 +107,11 @@ def _do(folder: RunFolder, config: StageConfig, title: str) -> None:
 
         with RunConsole(title, 0, curves=SFT_CURVES) as console:
             fine_tune_in(folder, config, console)
+    elif isinstance(config, RewardModelConfig):
+        from launch.reward_training import train_reward_model_in
+
+        with RunConsole(title, 0, curves=REWARD_MODEL_CURVES) as console:
+            train_reward_model_in(folder, config, console)
     else:
         from launch.training import train_in
 

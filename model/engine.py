@@ -13,14 +13,13 @@ import datetime
 import logging
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from configs.errors import UserError
 from configs.schema import LearnerSettings
-from model.policy import PackedPolicy
 
 REDUCE_BUCKET_ELEMENTS = 500_000_000
 """Most gradient elements reduced at once; DeepSpeed allocates the whole bucket at every step."""
@@ -61,15 +60,16 @@ def start_process_group(
     )
 
 
-def build_engine(policy: PackedPolicy, settings: LearnerSettings) -> Any:
-    """Wrap the policy; weights, optimiser state and gradients are spread as the settings say."""
+def build_engine(policy: nn.Module, settings: LearnerSettings) -> Any:
+    """Wrap a policy or a reward model; weights, optimiser state and gradients are spread as the
+    settings say."""
     import deepspeed
 
     buffers = {name: buffer.clone() for name, buffer in policy.named_buffers()}
     parameters: Any = list(policy.parameters())
     config = deepspeed_config(
         settings,
-        str(policy.config.model_type),
+        str(cast(Any, policy).config.model_type),
         num_parameters=sum(p.numel() for p in parameters),
     )
     engine: Any = deepspeed.initialize(model=policy, model_parameters=parameters, config=config)[0]

@@ -10,9 +10,10 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Generic
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
 
 from configs.errors import UserError
 from configs.schema import AlgorithmSettings, LearnerSettings
@@ -22,12 +23,13 @@ from model.engine import build_engine, start_process_group
 from model.exporter import export_weights
 from model.gradients import clip_global_norm, gradient_shards, undo_averaging
 from model.loading import DTYPES, check_model_folder, load_model, save_model_folder
-from model.micro_batches import micro_batches
+from model.micro_batches import RowType, micro_batches
 from model.offload import Offload
 from model.policy import PackedPolicy, predicted_positions
 from model.reference import ReferencePolicy
 from model.router import RouterBalance
-from rl.losses import row_loss
+from rl.judged import JudgedRow
+from rl.losses import LossOutputs, row_loss
 from rl.metrics import update_metrics
 from rl.packing import PADDING_INDEX
 from rl.protocols import Policy
@@ -36,7 +38,7 @@ from rl.records import Row
 log = logging.getLogger(__name__)
 
 
-class DeepSpeedLearner:
+class DeepSpeedLearner(Generic[RowType]):
     """A DeepSpeed engine around a packed policy (see rl.protocols.Learner for the meaning)."""
 
     def __init__(
@@ -83,11 +85,8 @@ class DeepSpeedLearner:
         )
         if learner.gradient_checkpointing:
             self._causal_lm.gradient_checkpointing_enable({"use_reentrant": False})
-        policy = PackedPolicy(
-            self._causal_lm, chunk_tokens=learner.log_prob_chunk_tokens, temperature=temperature
-        )
         # Training mode switches gradient checkpointing on; attention refuses dropout.
-        self._engine = build_engine(policy.train(), learner)
+        self._engine = build_engine(self._module(temperature).train(), learner)
         self._balance = RouterBalance(self._engine.module)
         self._offload = Offload(self._engine)
         needs_reference = algorithm is not None and algorithm.kl_coef > 0.0
@@ -106,7 +105,7 @@ class DeepSpeedLearner:
         lengths = [len(row.token_ids) for row in rows]
         return list(torch.cat(results).split(lengths)) if results else []
 
-    def update(self, rows: Sequence[Row], learning_rate: float) -> dict[str, float]:
+    def update(self, rows: Sequence[RowType], learning_rate: float) -> dict[str, float]:
         """One optimiser step on this rank's rows of one mini-batch; metrics are those of
         the whole mini-batch (rl.metrics.update_metrics), the same on each rank."""
         sums = self._accumulate(rows)
@@ -126,7 +125,7 @@ class DeepSpeedLearner:
         for group in self._engine.optimizer.param_groups:
             group["lr"] = learning_rate
 
-    def _accumulate(self, rows: Sequence[Row]) -> dict[str, float]:
+    def _accumulate(self, rows: Sequence[RowType]) -> dict[str, float]:
         """The whole gradient of the mini-batch into the engine; metrics summed over ranks."""
         batches = list(micro_batches(rows, self._settings.rows_per_micro_batch, self._device))
         assert batches, "every rank needs at least one row: fill up with padding rows"
@@ -134,13 +133,26 @@ class DeepSpeedLearner:
         for number, row in enumerate(batches):
             self._engine.set_gradient_accumulation_boundary(number == len(batches) - 1)
             self._balance.counted_tokens = _token_mask(row)
-            positions = _loss_positions(row)
-            log_probs, entropy = self._engine(row.token_ids, positions, row.segment_lengths)
-            outputs = row_loss(row, log_probs, entropy, self._algorithm)
+            outputs = self._loss(row)
             self._engine.backward(undo_averaging(outputs.loss, self._settings.ranks))
             for name, value in outputs.metrics.items():
                 totals[name] = totals.get(name, torch.zeros(())) + value.double().cpu()
         return _sum_over_ranks(totals, self._device)
+
+    def _module(self, temperature: float) -> nn.Module:
+        """What the engine is built around."""
+        return PackedPolicy(
+            self._causal_lm,
+            chunk_tokens=self._settings.log_prob_chunk_tokens,
+            temperature=temperature,
+        )
+
+    def _loss(self, row: RowType) -> LossOutputs:
+        """The part of one row in the loss of the mini-batch."""
+        assert isinstance(row, Row)
+        positions = _loss_positions(row)
+        log_probs, entropy = self._engine(row.token_ids, positions, row.segment_lengths)
+        return row_loss(row, log_probs, entropy, self._algorithm)
 
     def refresh_reference(self) -> None:
         """Make the current policy the reference."""
@@ -154,9 +166,14 @@ class DeepSpeedLearner:
 
     def save_model(self, folder: str | Path) -> None:
         """Write the policy as a Hugging Face folder like the one it came from."""
+        self._save_folder(Path(folder))
+
+    def _save_folder(self, folder: Path, **entries: object) -> None:
+        """entries: of config.json, that are not those of the folder this learner came from."""
         tensors = self.export()
         if distributed.get_rank() == 0:
-            save_model_folder(Path(folder), self._folder, tensors, DTYPES[self._settings.dtype])
+            dtype = DTYPES[self._settings.dtype]
+            save_model_folder(folder, self._folder, tensors, dtype, entries)
         else:
             for _ in tensors:
                 pass
@@ -205,7 +222,7 @@ def _loss_positions(row: Row) -> Tensor:
     return predicted[row.loss_mask[predicted]]
 
 
-def _token_mask(row: Row) -> Tensor:
+def _token_mask(row: Row | JudgedRow) -> Tensor:
     """[T] bool, False for the tokens of padding segments."""
     real = torch.tensor([index != PADDING_INDEX for index in row.sample_indices])
     return real.repeat_interleave(torch.tensor(row.segment_lengths)).to(row.token_ids.device)

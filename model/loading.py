@@ -6,8 +6,9 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -71,9 +72,14 @@ def load_model(
 
 
 def save_model_folder(
-    target: Path, source: Path, tensors: Iterable[tuple[str, Tensor]], dtype: torch.dtype
+    target: Path,
+    source: Path,
+    tensors: Iterable[tuple[str, Tensor]],
+    dtype: torch.dtype,
+    entries: Mapping[str, object] = MappingProxyType({}),
 ) -> None:
-    """Write a folder like source with other weights; the target appears whole or not at all.
+    """Write a folder like source with other weights, and other entries in config.json; the target
+    appears whole or not at all.
 
     Everything in source except its weights is copied: config.json with keys that transformers
     would drop (such as topk_method), tokenizer, chat template, generation settings.
@@ -84,7 +90,7 @@ def save_model_folder(
     aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     _copy_all_but_weights(source, aside)
     _write_shards(aside, tensors)
-    _write_dtype(aside / "config.json", dtype)
+    _write_entries(aside / "config.json", dtype, entries)
     aside.chmod(0o755)  # mkdtemp makes it private
     aside.rename(target)
 
@@ -129,8 +135,8 @@ def _write_shards(folder: Path, tensors: Iterable[tuple[str, Tensor]]) -> None:
     (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2))
 
 
-def _write_dtype(config_path: Path, dtype: torch.dtype) -> None:
-    config = json.loads(config_path.read_text())
+def _write_entries(config_path: Path, dtype: torch.dtype, entries: Mapping[str, object]) -> None:
+    config = json.loads(config_path.read_text()) | dict(entries)
     config.pop("torch_dtype", None)
     config["dtype"] = str(dtype).removeprefix("torch.")
     config_path.write_text(json.dumps(config, indent=2))

@@ -57,12 +57,12 @@ def open_rows(
     if path.suffix == ".parquet":
         yield from _parquet_rows(path)
     elif path.is_file():
-        yield from _json_lines(path)
+        yield from json_lines(path)
     else:
         yield from _hub_rows(name, subset, split, streaming)
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, Callable[[], Any]]]:
+def json_lines(path: Path) -> Iterator[tuple[int, Callable[[], Any]]]:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():

@@ -38,7 +38,7 @@ def pack(
     assert len(with_reference) <= 1, "reference log-probs on some samples only"
     if weights is None:
         weights = [0.0] * len(samples)
-    bins = [_best_fit(dealt, lengths, row_tokens) for dealt in _deal_out(lengths, num_ranks)]
+    bins = [best_fit(dealt, lengths, row_tokens) for dealt in deal_out(lengths, num_ranks)]
     largest = max(len(rank_bins) for rank_bins in bins)
     num_rows = -(-largest // rows_multiple_of) * rows_multiple_of
     rows = [[_row(samples, weights, indices) for indices in rank_bins] for rank_bins in bins]
@@ -99,7 +99,7 @@ def assert_aligned(row: Row) -> None:
     assert not row.weights[~row.loss_mask].any(), "weight outside the loss mask"
 
 
-def _deal_out(lengths: Sequence[int], num_ranks: int) -> list[list[int]]:
+def deal_out(lengths: Sequence[int], num_ranks: int) -> list[list[int]]:
     """Sample indices per rank: longest first, each to the rank with the fewest tokens so far."""
     dealt: list[list[int]] = [[] for _ in range(num_ranks)]
     tokens = [0] * num_ranks
@@ -110,7 +110,7 @@ def _deal_out(lengths: Sequence[int], num_ranks: int) -> list[list[int]]:
     return dealt
 
 
-def _best_fit(indices: Sequence[int], lengths: Sequence[int], row_tokens: int) -> list[list[int]]:
+def best_fit(indices: Sequence[int], lengths: Sequence[int], row_tokens: int) -> list[list[int]]:
     """Each sample, in the given order, into the fullest row that still has room for it."""
     rows: list[list[int]] = []
     room: list[int] = []

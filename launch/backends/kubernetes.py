@@ -91,7 +91,14 @@ class KubernetesBackend:
         folder = _pod_run_dir(run_dir)
         # Renamed into place, as launch.stop does it.
         script = f"cd '{folder}' && echo final > .STOP.tmp && mv .STOP.tmp STOP"
-        _in_head(job, "bash", "-c", script)
+        kubectl = _of(job)
+        pod = _pod(kubectl, job, submitter=False)
+        if pod is None:
+            raise UserError(
+                f"RayJob {job.id}: has no head pod at the moment; try again when `launch status` "
+                "says that it runs, or end it with `launch cancel`"
+            )
+        _in_head(kubectl, pod, "bash", "-c", script)
         return "it saves and ends after the step that is running"
 
     def cancel(self, run_dir: Path, job: Job) -> None:
@@ -99,15 +106,17 @@ class KubernetesBackend:
 
     def fetch(self, run_dir: Path, job: Job) -> None:
         """Bring what the driver says about the run into the user's folder."""
-        folder = _pod_run_dir(run_dir)
-        if folder == str(run_dir.resolve()) or _pod(_of(job), job, submitter=False) is None:
+        folder, kubectl = _pod_run_dir(run_dir), _of(job)
+        if folder == str(run_dir.resolve()):
             return
         for name in ("status.json", "run.json"):
             try:
-                text = _in_head(job, "cat", f"{folder}/{name}")
+                pod = _pod(kubectl, job, submitter=False)
+                text = pod and _in_head(kubectl, pod, "cat", f"{folder}/{name}")
             except KubectlFailed:
                 return  # not written yet, or the pod has just gone: what is known stays
-            write_atomically(run_dir / name, text)
+            if text:
+                write_atomically(run_dir / name, text)
 
 
 def _kubectl(config: StageConfig) -> Kubectl:
@@ -198,13 +207,6 @@ def _pod_run_dir(run_dir: Path) -> str:
     return as_in_pods(config).run_dir
 
 
-def _in_head(job: Job, *command: str) -> str:
+def _in_head(kubectl: Kubectl, pod: str, *command: str) -> str:
     """Output of a command in the head pod."""
-    kubectl = _of(job)
-    pod = _pod(kubectl, job, submitter=False)
-    if pod is None:
-        raise UserError(
-            f"RayJob {job.id}: has no head pod at the moment; try again when `launch status` says "
-            "that it runs, or end it with `launch cancel`"
-        )
     return kubectl.run("exec", pod, f"--container={HEAD}", "--", *command)

@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import time
 from pathlib import Path
 
 from configs.errors import UserError
+from launch.backends.heartbeat import beats, heartbeat, wait_for_silence
 from launch.stop import FILE, stop_asked, withdraw_stop
 
 SETTINGS_VARIABLE = "R1_FOUNDRY_SETTINGS"
 """How the settings get here."""
-POLL_S = 0.5
 
 
 def main() -> int:
@@ -22,37 +20,36 @@ def main() -> int:
     but 0."""
     from configs.checks import check_files
     from configs.compose import from_yaml
-    from configs.schema import RlConfig, SftConfig
-    from launch.run import run
+    from configs.schema import RewardModelConfig, RlConfig, SftConfig
+    from launch.run import EXIT_INTERRUPTED, EXIT_USER, run
 
     try:
         config = from_yaml(os.environ[SETTINGS_VARIABLE])
-        assert isinstance(config, RlConfig | SftConfig), config.recipe.kind
+        assert isinstance(config, RlConfig | SftConfig | RewardModelConfig), config.recipe.kind
         check_files(config, in_pods=True)
+        run_dir = Path(config.run_dir)
+        if beats(run_dir):
+            print("waiting for the attempt before to end", flush=True)
+            wait_for_silence(run_dir)
         # Whoever asked for it meant the attempt before.
-        withdraw_stop(Path(config.run_dir))
-        return run(config)
+        withdraw_stop(run_dir)
+        with heartbeat(run_dir):
+            return run(config)
     except UserError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
-        return 2
+        return EXIT_USER
+    except KeyboardInterrupt:
+        print("interrupted: the pod's time is over", file=sys.stderr)
+        return EXIT_INTERRUPTED
 
 
 def wait_for_checkpoint(run_dir: Path) -> None:
     """Ask the driver for a break, and keep this pod's processes until it has taken it. Kubernetes
     ends the wait when the pod's time is over."""
-    if not _driver_runs(run_dir):
-        return
-    if stop_asked(run_dir) is None:
+    if beats(run_dir) and stop_asked(run_dir) is None:
         (run_dir / FILE).touch()
-    while _driver_runs(run_dir):
-        time.sleep(POLL_S)
-
-
-def _driver_runs(run_dir: Path) -> bool:
-    """As far as the run folder says; a killed driver cannot have said that it ended."""
-    path = run_dir / "run.json"
-    return path.is_file() and "ended" not in json.loads(path.read_text())[-1]
+    wait_for_silence(run_dir)
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ def _head(cluster: KubernetesCluster, in_pods: StageConfig) -> Manifest:
     container = _container(HEAD, in_pods.run_dir, cluster, HEAD_RESOURCES)
     container["env"].append({"name": SETTINGS_VARIABLE, "value": settings})
     return {
-        "rayStartParams": {"num-cpus": "0", "num-gpus": "0", "dashboard-host": "0.0.0.0"},
+        "rayStartParams": {"num-cpus": "0", "num-gpus": "0"},
         "template": _pod(cluster, container, HEAD_SHARED_MEMORY_GIB),
     }
 

@@ -84,6 +84,11 @@ CHARTS = (
     _share("Lengths", "Cut off at the limit", {"rollouts": "response_length/clip_ratio"}),
     _share("Lengths", "Words of reflection", {"rollouts": "aha/reflection_rate"}),
     Chart("Lengths", "Prompt length", {"mean": "prompt_length/mean"}, "tokens"),
+    _share(
+        "Accuracy",
+        "Judged as in the data",
+        {"held out": "heldout/accuracy", "training": "judged/accuracy"},
+    ),
     Chart("Policy", "Held-out loss", {"held out": "heldout/loss"}, "nats per token", key=True),
     Chart("Policy", "Entropy of the policy", {"entropy": "actor/entropy"}, "nats", key=True),
     Chart("Policy", "KL to the reference", {"KL": "actor/kl_loss"}, "nats"),

@@ -36,6 +36,8 @@ class Operator(threading.Thread):
         """module: what is run in place of the entrypoint's."""
         super().__init__(daemon=True)
         self._module = module
+        self.secrets: dict[str, dict[str, str]] = {}
+        """Name of a Secret -> environment variables."""
         self._server = server
         self._store = server.store
         self._folder = folder
@@ -57,7 +59,7 @@ class Operator(threading.Thread):
         self._end.set()
         self.join()
         for attempt in self._attempts.values():
-            attempt.end()
+            attempt.end(gently=False)
 
     def delete_pods(self, name: str) -> None:
         """An eviction: the head's pod goes, by way of its preStop hook."""
@@ -72,7 +74,9 @@ class Operator(threading.Thread):
                 cluster = f"{name}-{uuid.uuid4().hex[:5]}"
                 self._say(name, "Initializing", rayClusterName=cluster, jobStatus="")
             case "Initializing":
-                self._attempts[uid] = Attempt(self._server, self._folder, job, self._module)
+                self._attempts[uid] = Attempt(
+                    self._server, self._folder, job, self._module, self.secrets
+                )
                 self._say(name, "Running", jobStatus="RUNNING")
             case "Running" if (code := self._attempts[uid].exit_code()) is not None:
                 self._finish(job, code)
@@ -108,8 +112,16 @@ class Operator(threading.Thread):
 class Attempt:
     """The head's pod of one RayCluster: a process for its Ray container and the driver in it."""
 
-    def __init__(self, server: Server, folder: Path, job: dict[str, Any], module: str) -> None:
+    def __init__(
+        self,
+        server: Server,
+        folder: Path,
+        job: dict[str, Any],
+        module: str,
+        secrets: dict[str, dict[str, str]],
+    ) -> None:
         self._server = server
+        self._secrets = secrets
         cluster = job["status"]["rayClusterName"]
         self.pod = f"{cluster}-head"
         group = job["spec"]["rayClusterSpec"]["headGroupSpec"]
@@ -139,9 +151,9 @@ class Attempt:
     def exit_code(self) -> int | None:
         return self._process.poll()
 
-    def end(self) -> None:
-        """preStop, SIGTERM to what runs in the container, SIGKILL."""
-        if self._process.poll() is None:
+    def end(self, *, gently: bool = True) -> None:
+        """preStop where there is time for it, SIGTERM to what runs in the container, SIGKILL."""
+        if gently and self._process.poll() is None:
             hook = self._container["lifecycle"]["preStop"]["exec"]["command"]
             subprocess.run(hook, timeout=HOOK_S, check=True, env=self._environment())
         for sign in (signal.SIGTERM, signal.SIGKILL):
@@ -155,10 +167,12 @@ class Attempt:
     def _environment(self) -> dict[str, str]:
         python = Path(sys.executable).parent
         given = {each["name"]: each["value"] for each in self._container["env"]}
+        named = [each["secretRef"]["name"] for each in self._container["envFrom"]]
+        secret = {key: value for name in named for key, value in self._secrets[name].items()}
         return {
             "PATH": f"{python}:{os.environ['PATH']}",
             "PYTHONPATH": str(Path(__file__).parents[2]),
-            "RAY_AUTH_MODE": "token",
+            **secret,
             **{name: value.replace("$$(", "$(") for name, value in given.items()},
         }
 

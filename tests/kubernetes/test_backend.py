@@ -15,6 +15,7 @@ from launch.cli import main
 from tests.faults.harness import leftover_processes
 from tests.kubernetes.api import Server
 from tests.kubernetes.operator import NAMESPACE, Operator, operator
+from tests.unit.launch.secrets import SECRETS, files_with
 
 LIMIT_S = 60
 
@@ -125,6 +126,20 @@ def test_a_cancelled_run_is_gone_at_once_and_resume_continues_it(
     done = wait_for(look, ended)
     assert (done["phase"], done["step"]) == ("finished", 30)
     assert len(done["lives"]) == 2 and reached < 30
+
+
+def test_secrets_reach_the_driver_and_no_file(
+    pods: Operator, words: list[str], look: Look, tmp_path: Path, server: Server
+) -> None:
+    pods.secrets = {"keys": SECRETS}
+    assert main([*words, "recipe.steps=2", "cluster.secrets=[keys]"]) == 0
+    assert wait_for(look, ended)["phase"] == "finished"
+    (log,) = tmp_path.glob("*-head.log")
+    assert "keys: ['HF_TOKEN', 'WANDB_API_KEY']" in log.read_text()
+    job = server.store.get("rayjobs", NAMESPACE, "nano")
+    assert json.dumps(job).count('"secretRef": {"name": "keys"}') == 2
+    assert files_with(tmp_path, SECRETS.values()) == []
+    assert not any(secret in json.dumps(job) for secret in SECRETS.values())
 
 
 def test_what_fails_is_tried_again_as_often_as_set_and_then_reported(

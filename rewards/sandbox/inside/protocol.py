@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -74,7 +74,7 @@ class Setup:
     """A pidfd of the owner, readable when that is gone."""
 
     def encode(self) -> str:
-        return json.dumps(asdict(self))
+        return json.dumps(_values(self))
 
     @classmethod
     def decode(cls, text: str) -> Setup:
@@ -95,7 +95,7 @@ class Request:
     """The compiler and its arguments; its output is a file named "main"."""
 
     def encode(self) -> bytes:
-        return json.dumps(asdict(self)).encode()
+        return json.dumps(_values(self)).encode()
 
     @classmethod
     def decode(cls, packet: bytes) -> Request:
@@ -121,13 +121,18 @@ class Reply:
     detail: str = ""
 
     def encode(self) -> bytes:
-        return json.dumps(asdict(self)).encode()
+        return json.dumps(_values(self)).encode()
 
     @classmethod
     def decode(cls, packet: bytes) -> Reply:
         fields: dict[str, Any] = json.loads(packet)
         fields["end"] = End(fields["end"])
         return cls(**fields)
+
+
+def _values(record: Setup | Request | Reply) -> dict[str, Any]:
+    """By name; dataclasses.asdict would copy every value."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def pack(source: bytes, files: Mapping[str, bytes]) -> bytes:

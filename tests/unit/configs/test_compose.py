@@ -9,20 +9,25 @@ import pytest
 from configs.compose import from_yaml, group_options, load_config, setting_paths, to_yaml
 from configs.errors import UserError
 from configs.pipeline import PipelineConfig, StageConfig
-from configs.schema import FolderModel, RlConfig, SftConfig
+from configs.schema import RUN_KINDS, FolderModel, RlConfig, SftConfig
 
 CHAT = ["data.path=some.jsonl"]
+KUBERNETES = ["cluster.image=some/image", "cluster.runs_claim=some-claim"]
 STUDENTS = ("qwen_1_5b", "qwen_7b", "qwen_14b", "qwen_32b", "llama_8b", "llama_70b")
 NEEDED = {
     ("model", "folder"): ["model.path=some/folder"],
     ("data", "gsm8k"): ["data.path=some.jsonl"],
     ("data", "problems"): ["data.path=some.jsonl"],
     ("data", "chat"): ["recipe=sft", *CHAT],
+    ("data", "preferences"): ["recipe=r1/reward_helpful", *CHAT],
+    ("data", "nano_preferences"): ["recipe=r1/reward_helpful"],
+    ("recipe", "r1/reward_helpful"): CHAT,
+    ("recipe", "r1/reward_safety"): CHAT,
     ("data", "nano_solutions"): ["recipe=sft"],
+    ("cluster", "kubernetes"): KUBERNETES,
+    ("cluster", "kubernetes_gpu"): KUBERNETES,
     ("recipe", "sft"): CHAT,
     ("recipe", "distill"): CHAT,
-    ("cluster", "kubernetes"): ["cluster.image=i", "cluster.runs_claim=c"],
-    ("cluster", "kubernetes_gpu"): ["cluster.image=i", "cluster.runs_claim=c"],
     ("recipe", "r1/sft_cold_start"): CHAT,
     ("recipe", "r1/sft_800k"): CHAT,
     ("recipe", "r1/distill"): [*CHAT, "model.path=some/folder"],
@@ -49,14 +54,19 @@ def test_every_shipped_yaml_file_loads(group: str, option: str) -> None:
     assert isinstance(config, StageConfig | PipelineConfig)
 
 
-def test_every_recipe_loads_with_every_model() -> None:
-    options = group_options()
-    recipes = [recipe for recipe in options["recipe"] if recipe != "r1/evaluation"]
-    for recipe, model in itertools.product(recipes, options["model"]):
-        of_recipe = [w for w in NEEDED.get(("recipe", recipe), []) if not w.startswith("model.")]
-        needed = of_recipe + NEEDED.get(("model", model), [])
+def test_every_kind_of_recipe_loads_with_every_model() -> None:
+    """Each recipe of a kind has loaded with its own model above."""
+    recipes = {
+        "rl": "r1_zero",
+        "sft": "sft",
+        "reward_model": "r1/reward_helpful",
+        "sampled_data": "r1/cold_start_data",
+    }
+    assert set(recipes) == set(RUN_KINDS)
+    for recipe, model in itertools.product(recipes.values(), group_options()["model"]):
+        needed = NEEDED.get(("recipe", recipe), []) + NEEDED.get(("model", model), [])
         config = load_config([f"recipe={recipe}", f"model={model}", *needed])
-        assert config.run_dir == f"runs/{recipe}-{model}".replace("runs/r1/", "runs/r1-")
+        assert config.run_dir == f"runs/{recipe.replace('/', '-')}-{model}"
 
 
 def test_every_scale_file_belongs_to_a_recipe_and_a_model() -> None:

@@ -20,6 +20,7 @@ from rl.records import Outcome
 
 INTEGRAL = ("\\int_0^1 x^2 dx", "1/3")
 """(prediction, gold) that only Math-Verify can compare."""
+MEMORY_MB = 512
 
 BOMBS = [
     "9^{9^{9^9}}",
@@ -82,6 +83,15 @@ def impatient() -> Iterator[MathChecker]:
         yield checker
 
 
+@pytest.fixture(scope="module")
+def worker() -> Iterator[SymbolicWorker]:
+    """Running, for tests that leave it so."""
+    worker = SymbolicWorker(memory_mb=MEMORY_MB)
+    assert worker.same("1/3", INTEGRAL[0], Budget(60.0))
+    yield worker
+    worker.close()
+
+
 @pytest.mark.integration
 def test_no_bomb_is_right_or_late(impatient: MathChecker) -> None:
     waits: list[float] = []
@@ -97,9 +107,9 @@ def test_no_bomb_is_right_or_late(impatient: MathChecker) -> None:
     assert sorted(waits)[len(waits) // 2] < 0.2
 
 
-def test_a_question_without_end_is_killed_and_the_next_one_served() -> None:
-    worker = SymbolicWorker(memory_mb=1024)
-    assert worker.same("1/3", INTEGRAL[0], Budget(60.0))
+def test_a_question_without_end_is_killed_and_the_next_one_served(
+    worker: SymbolicWorker,
+) -> None:
     first = pid_of_worker(worker)
     with pytest.raises(OutOfLimits):
         worker.same("5", "9^{9^{9^9}}", Budget(0.3))
@@ -107,26 +117,33 @@ def test_a_question_without_end_is_killed_and_the_next_one_served() -> None:
     wait_until_gone(first)
     assert worker.same("1/3", INTEGRAL[0], Budget(60.0))
     assert not worker.same("1/4", INTEGRAL[0], Budget(60.0))
-    worker.close()
 
 
-def children(pid: int) -> set[int]:
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return {child for child in map(int, text.split()) if is_alive(child)}
+def waiting_worker(worker: SymbolicWorker) -> int:
+    """The one child of the server that is not the worker; killed ones take a moment to end."""
+    server = pid_of_server(worker)
+    deadline = time.monotonic() + 10
+    while True:
+        text = Path(f"/proc/{server}/task/{server}/children").read_text()
+        others = {pid for pid in map(int, text.split()) if is_alive(pid)} - {pid_of_worker(worker)}
+        if len(others) == 1:
+            return others.pop()
+        assert time.monotonic() < deadline, others
+        time.sleep(0.01)
 
 
 def seconds_of_cpu(pid: int) -> float:
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
-def test_after_a_bomb_a_waiting_worker_serves_the_next_check_within_50_ms() -> None:
+def test_after_a_bomb_a_waiting_worker_serves_the_next_check_within_50_ms(
+    worker: SymbolicWorker,
+) -> None:
     """CPU time, so that other work on the machine does not count; `make bench-rewards` has the
     clock's."""
-    worker = SymbolicWorker(memory_mb=1024)
-    assert worker.same("6", "\\operatorname{lcm}(2, 3)", Budget(60.0))
     costs: list[float] = []
     for number in (5, 7, 9):
-        (waiting,) = children(pid_of_server(worker)) - {pid_of_worker(worker)}
+        waiting = waiting_worker(worker)
         with pytest.raises(OutOfLimits):
             worker.same("5", "9^{9^{9^9}}", Budget(0.5))
         assert pid_of_worker(worker) == waiting
@@ -134,34 +151,31 @@ def test_after_a_bomb_a_waiting_worker_serves_the_next_check_within_50_ms() -> N
         assert worker.same(f"{2 * number}", f"\\operatorname{{lcm}}(2, {number})", Budget(60.0))
         costs.append(seconds_of_cpu(waiting) - before)
     assert min(costs) < 0.05, costs
-    worker.close()
 
 
-def test_a_waiting_worker_that_died_is_replaced() -> None:
-    worker = SymbolicWorker(memory_mb=1024)
-    worker.same("1/3", INTEGRAL[0], Budget(60.0))
-    (waiting,) = children(pid_of_server(worker)) - {pid_of_worker(worker)}
-    os.kill(waiting, signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while not (others := children(pid_of_server(worker)) - {pid_of_worker(worker), waiting}):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def test_a_waiting_worker_that_died_is_replaced(worker: SymbolicWorker) -> None:
+    first = waiting_worker(worker)
+    os.kill(first, signal.SIGKILL)
+    wait_until_gone(first)
+    second = waiting_worker(worker)
     with pytest.raises(OutOfLimits):
         worker.same("5", "9^{9^{9^9}}", Budget(0.3))
-    assert {pid_of_worker(worker)} == others
-    worker.close()
+    assert pid_of_worker(worker) == second
 
 
-def test_memory_is_bounded() -> None:
-    worker = SymbolicWorker(memory_mb=512)
-    worker.same("1/3", INTEGRAL[0], Budget(60.0))
-    workers = children(pid_of_server(worker))
-    assert len(workers) == 2  # one answers, one waits
-    for pid in workers:
-        limits = Path(f"/proc/{pid}/limits").read_text()
-        address_space = next(line for line in limits.splitlines() if "address space" in line)
-        assert str(512 << 20) in address_space
-    worker.close()
+def address_space(pid: int) -> str:
+    """The limit, in bytes or "unlimited"."""
+    lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    return next(line.split()[3] for line in lines if line.startswith("Max address space"))
+
+
+def test_memory_is_bounded(worker: SymbolicWorker) -> None:
+    """One answers, one waits, and neither may grow further."""
+    assert address_space(pid_of_worker(worker)) == str(MEMORY_MB << 20)
+    waiting, deadline = waiting_worker(worker), time.monotonic() + 10
+    while address_space(waiting) != str(MEMORY_MB << 20):
+        assert time.monotonic() < deadline, "the first thing it does"
+        time.sleep(0.01)
 
 
 def test_close_ends_everything_and_the_next_check_starts_again() -> None:
@@ -176,13 +190,10 @@ def test_close_ends_everything_and_the_next_check_starts_again() -> None:
 
 
 @pytest.mark.parametrize("victim", [pid_of_worker, pid_of_server])
-def test_a_process_killed_by_somebody_is_replaced(victim) -> None:
-    worker = SymbolicWorker(memory_mb=1024)
-    worker.same("1/3", INTEGRAL[0], Budget(60.0))
+def test_a_process_killed_by_somebody_is_replaced(worker: SymbolicWorker, victim) -> None:
     os.kill(victim(worker), signal.SIGKILL)
     wait_until_gone(pid_of_worker(worker)) if victim is pid_of_server else None
     assert worker.same("1/3", INTEGRAL[0], Budget(60.0))
-    worker.close()
 
 
 OWNER = """

@@ -1,0 +1,56 @@
+"""`launch check`, `compare`, `metrics`: what one looks at before, between and beside runs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_look_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Nothing heavy is imported before one of them is used."""
+    look = commands.add_parser(
+        "check",
+        help="whether a run could work here: packages, devices, limits, folder, scheduler",
+        description="Look at this machine, the run folder, the sandbox, W&B and the scheduler for "
+        "what a run would need. Exit code 1 when there is a problem.",
+    )
+    look.add_argument(
+        "words", nargs="*", metavar="RECIPE | key=value", help="the same as for launch run"
+    )
+    look.set_defaults(command=check)
+    two = commands.add_parser(
+        "compare",
+        help="two runs side by side: settings that differ, evaluations, metrics",
+        description="Two runs side by side: the settings that differ, evaluations, metrics. --json "
+        "has every metric, with its curve.",
+    )
+    two.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="the folder of a run")
+    two.add_argument("other", type=Path, metavar="OTHER_RUN_DIR", help="the folder of another one")
+    two.set_defaults(command=_compare)
+    names = commands.add_parser(
+        "metrics", help="what each metric means, and its name in verl and TRL"
+    )
+    names.set_defaults(command=_metrics)
+    for parser in (look, two, names):
+        parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def check(options: argparse.Namespace) -> int:
+    from launch.cli import training_config
+
+    config = training_config(options.words, "check")
+    from launch.doctor.report import check
+
+    return check(config, as_json=options.json)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from launch.compare import compare
+
+    return compare(options.run_dir, options.other, as_json=options.json)
+
+
+def _metrics(options: argparse.Namespace) -> int:
+    from launch.metric_names import print_metrics
+
+    return print_metrics(as_json=options.json)
