@@ -57,10 +57,10 @@ def check_settings(config: AnyRunConfig) -> None:
 def check_files(config: AnyRunConfig, *, in_pods: bool = False) -> None:
     """Whether what the run reads is there and what it writes can be written. On Kubernetes, only
     the driver can look at what there is in the pods."""
-    if isinstance(config.cluster, KubernetesCluster) and not in_pods:
-        _report([run_dir_is_writable(config)])
-    elif isinstance(config, SampledDataConfig):
+    if isinstance(config, SampledDataConfig):
         _report([check(config) for check in DATA_FILE_CHECKS])
+    elif isinstance(config.cluster, KubernetesCluster) and not in_pods:
+        _report([run_dir_is_writable(config)])
     elif isinstance(config, RewardModelConfig):
         _report([check(config) for check in REWARD_MODEL_FILE_CHECKS])
     elif isinstance(config, SftConfig):

@@ -13,10 +13,10 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from launch.console import sparkline
 from launch.page.curves import CHARTS
 from launch.report import check_run_folder
 from launch.run_folder import flatten
+from launch.screen import sparkline
 from launch.sft_summary import heldout_losses
 from launch.trackers import read_metrics
 from recipes.evaluation import from_json

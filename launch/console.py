@@ -6,17 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
 from launch.alarms import Alarm
+from launch.screen import View, clock, phase_seconds, screen, short
 
-SPARK = "▁▂▃▄▅▆▇█"
-PHASES = ("sync", "gen", "old_log_prob", "ref", "data", "update_actor")
 RL_CURVES = {
     "reward": "critic/score/mean",
     "accuracy": "reward/accuracy/mean",
@@ -29,34 +25,7 @@ REWARD_MODEL_CURVES = {
     "held-out accuracy": "heldout/accuracy",
 }
 SFT_CURVES = {"loss": "actor/loss", "held-out loss": "heldout/loss"}
-
-
-def sparkline(
-    values: Sequence[float], width: int = 40, bounds: tuple[float, float] | None = None
-) -> str:
-    """The last `width` values as block characters between bounds, or their own minimum and
-    maximum."""
-    values = values[-width:]
-    if not values:
-        return ""
-    low, high = bounds or (min(values), max(values))
-    scale = (len(SPARK) - 1) / (high - low) if high > low else 0.0
-    return "".join(SPARK[round((value - low) * scale)] for value in values)
-
-
-def clock(seconds: float) -> str:
-    """95 -> "1:35"."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def phase_times(metrics: Mapping[str, float]) -> str:
-    return "  ".join(
-        f"{phase.replace('_actor', '')} {metrics[f'timing_s/{phase}']:.1f}s"
-        for phase in PHASES
-        if f"timing_s/{phase}" in metrics
-    )
+REFRESH_PER_SECOND = 2
 
 
 class RunConsole:
@@ -86,7 +55,12 @@ class RunConsole:
 
     def __enter__(self) -> RunConsole:
         if self._console.is_terminal:
-            self._live = Live(self._screen(), console=self._console, refresh_per_second=4)
+            # Drawn again and again by a thread of Rich's, so that time is seen to pass.
+            self._live = Live(
+                get_renderable=self._screen,
+                console=self._console,
+                refresh_per_second=REFRESH_PER_SECOND,
+            )
             self._live.start()
         else:
             self._console.print(self._title)
@@ -105,10 +79,7 @@ class RunConsole:
     def doing(self, what: str) -> None:
         """Say what is going on outside the steps."""
         self._doing = what
-        if self._live:
-            self._live.update(self._screen())
-        else:
-            self._console.print(what, highlight=False)
+        self._show(what)
 
     def pretraining(self, step: int, steps: int, loss: float) -> None:
         """Progress of the base model's pre-training."""
@@ -119,14 +90,13 @@ class RunConsole:
         """`step` steps are done; time from here on counts as steps."""
         self._step = step
         self._last_time = time.monotonic()
+        self._doing = f"training step {step + 1}"
 
     def alarm(self, alarm: Alarm) -> None:
         """An alarm that has just begun; the live screen shows it until the next step is over."""
-        if self._live:
+        if alarm not in self._alarms:
             self._alarms = [*self._alarms, alarm]
-            self._live.update(self._screen())
-        else:
-            self._console.print(f"alarm: {alarm.text}", highlight=False, soft_wrap=True)
+        self._show(f"alarm: {alarm.text}")
 
     def step(self, step: int, metrics: Mapping[str, float], alarms: Sequence[Alarm] = ()) -> None:
         """Show a finished step, and what is wrong after it."""
@@ -134,18 +104,21 @@ class RunConsole:
         now = time.monotonic()
         self._seconds_per_step.append(now - self._last_time)
         self._last_time, self._step, self._last = now, step, metrics
-        self._doing = "training"
+        self._doing = f"training step {step + 1}" if step < self.total_steps else "ending"
         for name, key in self._curves.items():
             if key in metrics:
                 self._history[name].append(metrics[key])
+        self._show(self._line())
+
+    def _show(self, line: str) -> None:
         if self._live:
-            self._live.update(self._screen())
+            self._live.refresh()
         else:
-            self._console.print(self._line(), highlight=False, soft_wrap=True)
+            self._console.print(line, highlight=False, soft_wrap=True)
 
     def _eta(self) -> str:
         recent = self._seconds_per_step[-8:]
-        if not recent:
+        if not recent or not self.total_steps:
             return "-"
         return clock(sum(recent) / len(recent) * (self.total_steps - self._step))
 
@@ -153,27 +126,23 @@ class RunConsole:
         m = self._last
         # A step without any verdict has no reward to show.
         values = "  ".join(f"{name} {m[key]:.3f}" for name, key in self._curves.items() if key in m)
+        phases = "  ".join(f"{short(name)} {s:.1f}s" for name, s in phase_seconds(m).items())
         return (
             f"step {self._step:>4}/{self.total_steps}  {values}  "
-            f"{m['perf/throughput']:,.0f} tok/s  {phase_times(m)}  eta {self._eta()}"
+            f"{m['perf/throughput']:,.0f} tok/s  {phases}  eta {self._eta()}"
         )
 
     def _screen(self) -> Panel:
-        bar = Table.grid(padding=(0, 2))
-        bar.add_row(
-            f"step {self._step}/{self.total_steps}",
-            ProgressBar(total=self.total_steps, completed=self._step, width=40),
-            f"eta {self._eta()}",
-            Text(self._doing, style="dim"),
+        view = View(
+            title=self._title,
+            step=self._step,
+            steps=self.total_steps,
+            doing=self._doing,
+            since_step_s=time.monotonic() - self._last_time,
+            eta=self._eta(),
+            curves=self._history,
+            last={name: self._last[key] for name, key in self._curves.items() if key in self._last},
+            metrics=self._last,
+            alarms=self._alarms,
         )
-        curves = Table.grid(padding=(0, 2))
-        for name, key in self._curves.items():
-            value = f"{self._last[key]:.3f}" if key in self._last else "-"
-            curves.add_row(name, value, Text(sparkline(self._history[name]), style="cyan"))
-        parts: list[RenderableType] = [bar, Text(), curves]
-        if self._last:
-            speed = f"{self._last['perf/throughput']:,.0f} tok/s   {phase_times(self._last)}"
-            parts += [Text(), Text(speed, style="dim")]
-        for alarm in self._alarms:
-            parts += [Text(), Text(f"alarm: {alarm.text}", style="bold yellow")]
-        return Panel(Group(*parts), title=self._title, title_align="left", width=100)
+        return screen(view, self._console.width)

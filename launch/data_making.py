@@ -33,8 +33,9 @@ from launch.data_folder import DataFolder
 from launch.eval_folder import model_sha256
 from launch.rollouts import GenerationPlan, RayRollouts
 from launch.run_folder import RunFolder
+from launch.stop import StopAsked, stop_asked
 from launch.text_models import open_text_models
-from launch.training import base_model
+from launch.training import base_model, list_rejected
 from launch.workers import start_samplers
 from recipes.data_assembly import evaluation_texts
 from recipes.data_rows import Finisher
@@ -54,8 +55,7 @@ def make_data_in(folder: RunFolder, config: SampledDataConfig, console: RunConso
     model = base_model(config, console.pretraining)
     tokenizer = load_tokenizer(model)
     sets = load_prompts(config.data, tokenizer)
-    for reason, count in sets.rejected.items():
-        console.doing(f"data: {count} rows left out: {reason}")
+    list_rejected(folder, sets, console)
     check_gold_answers(sets.train, config.reward)
     evaluation = evaluation_texts(config.recipe)
     data = DataFolder(folder.path)
@@ -104,6 +104,7 @@ def _sample(
                 f"prompts, {right / len(outcomes):.1%} right"
             )
             folder.write_status(phase="sampling", step=0, waves=index + 1, waves_in_all=len(waves))
+            _stop_if_asked(folder, index)
 
 
 def _finish(
@@ -129,6 +130,14 @@ def _finish(
             kept = sum(isinstance(each, Trajectory) for each in samples)
             console.doing(f"wave {index + 1} of {num_waves}: {kept} of {len(samples)} kept")
             folder.write_status(phase="filtering", step=0, waves=index + 1, waves_in_all=num_waves)
+            _stop_if_asked(folder, index)
+
+
+def _stop_if_asked(folder: RunFolder, wave: int) -> None:
+    """Raises StopAsked between two waves when somebody wants the run to end; both are kept."""
+    asked = stop_asked(folder.path)
+    if asked:
+        raise StopAsked(wave + 1, final=asked == "final")
 
 
 @contextmanager

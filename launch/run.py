@@ -76,7 +76,7 @@ def _show(folder: Path, config: StageConfig) -> None:
     if isinstance(config, EvaluationConfig):
         print_stage_table(folder)
     elif isinstance(config, SampledDataConfig):
-        print_data_outcome(folder, waits=False)
+        print_data_outcome(folder)
     elif isinstance(config, SftConfig):
         print_sft_outcome(folder, write_report(folder))
     elif isinstance(config, RewardModelConfig):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 from configs.schema import AnyRunConfig, NanoModel, RlConfig
@@ -12,7 +14,7 @@ from launch.observer import RunObserver
 from launch.publisher import RayPublisher
 from launch.record import RunRecord
 from launch.rollouts import GenerationPlan, RayRollouts
-from launch.run_folder import RunFolder
+from launch.run_folder import RunFolder, write_atomically
 from launch.transfer import DeviceTransfer, ObjectStoreTransfer, SamplerGroup, Turns
 from launch.workers import start_workers
 from recipes.datasets import PromptSets, load_prompts, prompts_for_step
@@ -30,8 +32,7 @@ def train_in(folder: RunFolder, config: RlConfig, console: RunConsole) -> None:
     """Everything between an opened run folder and a finished run in it."""
     model_path = base_model(config, console.pretraining)
     prompts = load_prompts(config.data, load_tokenizer(model_path))
-    for reason, count in prompts.rejected.items():
-        console.doing(f"data: {count} rows left out: {reason}")
+    list_rejected(folder, prompts, console)
     check_gold_answers(prompts.train, config.reward)
     journal = Journal(folder.path / "journal")
     checkpoints = Checkpoints(folder.path / "checkpoints", config.recipe.keep_checkpoints)
@@ -94,6 +95,15 @@ def train_in(folder: RunFolder, config: RlConfig, console: RunConsole) -> None:
         )
         console.doing("evaluating and saving the final model")
         observer.finish(state)
+
+
+def list_rejected(folder: RunFolder, prompts: PromptSets, console: RunConsole) -> None:
+    """Count the problems that were left out for people to see, and list them in the run folder."""
+    for reason, count in prompts.rejected.items():
+        console.doing(f"data: {count} rows left out: {reason}")
+    if prompts.rejected_rows:
+        lines = [json.dumps(asdict(row), ensure_ascii=False) for row in prompts.rejected_rows]
+        write_atomically(folder.path / "rejected_problems.jsonl", "\n".join(lines) + "\n")
 
 
 def base_model(config: AnyRunConfig, progress: Progress | None = None) -> Path:

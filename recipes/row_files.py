@@ -63,6 +63,7 @@ def open_rows(
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, Callable[[], Any]]]:
+    """(number, function that reads the line or raises BadRow) of every line that is not empty."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():

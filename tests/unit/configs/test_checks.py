@@ -74,6 +74,10 @@ BROKEN = {
     "warmup_within_run": ["learner.warmup_updates=160"],
     "device_has_what_it_needs": ["rollout.transfer=nccl"],
     "data_fits_model": ["data=gsm8k", "data.path=x", "data.max_prompt_tokens=64"],
+    "rules_can_check_the_data": [
+        *("data.checker=judge", "model=smollm2_135m", "data=problems", "data.path=x"),
+        "data.max_prompt_tokens=64",
+    ],
 }
 
 
