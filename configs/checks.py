@@ -221,6 +221,12 @@ def device_has_what_it_needs(config: RlConfig) -> str | None:
     return None
 
 
+def prefixes_are_shared_on_the_cpu(config: RunConfig) -> str | None:
+    if config.learner.share_prefixes and config.cluster.device == "cuda":
+        return "learner.share_prefixes=true: needs cluster.device=cpu; on GPUs set it to false"
+    return None
+
+
 def data_fits_model(config: RlConfig | SampledDataConfig) -> str | None:
     if isinstance(config.model, NanoModel) and not isinstance(config.data, NanoData):
         return (
@@ -231,12 +237,18 @@ def data_fits_model(config: RlConfig | SampledDataConfig) -> str | None:
 
 
 def model_folder_is_complete(config: AnyRunConfig) -> str | None:
-    if not isinstance(config.model, FolderModel) or is_hub_name(config.model.path):
+    if not isinstance(config.model, FolderModel):
         return None
     folder = Path(config.model.path).expanduser()
     remedy = "name a Hugging Face model folder"
     if config.model.path == SMOLLM2_FOLDER:
         remedy = "make it with: launch prepare smollm2_135m"
+    elif is_hub_name(config.model.path):
+        remedy = (
+            "models are read from folders; download it with "
+            f"`.venv/bin/hf download {config.model.path} --local-dir FOLDER` and set "
+            "model.path=FOLDER"
+        )
     if not folder.is_dir():
         return f"model.path={config.model.path}: no such folder; {remedy}"
     if not (folder / "config.json").is_file():
@@ -363,6 +375,7 @@ SETTING_CHECKS: list[Callable[[RlConfig], str | None]] = [
     expert_parallel_divides_ranks,
     warmup_within_run,
     device_has_what_it_needs,
+    prefixes_are_shared_on_the_cpu,
     data_fits_model,
     rules_can_check_the_data,
 ]
@@ -380,6 +393,7 @@ FILE_CHECKS: list[Callable[[RlConfig], str | None]] = [
 SFT_SETTING_CHECKS: list[Callable[[SftConfig], str | None]] = [
     rows_hold_longest_sequence,
     expert_parallel_divides_ranks,
+    prefixes_are_shared_on_the_cpu,
 ]
 
 SFT_FILE_CHECKS: list[Callable[[SftConfig], str | None]] = [

@@ -10,7 +10,12 @@ from pathlib import Path
 
 from configs.data_making import TextModelSettings
 from configs.facts import is_hub_name
-from configs.schema import NanoData, ProblemData, RlConfig, SampledDataConfig
+from configs.schema import (
+    NanoData,
+    ProblemData,
+    RlConfig,
+    SampledDataConfig,
+)
 
 
 def tensor_parallel_needs_gpus(config: SampledDataConfig) -> str | None:

@@ -187,6 +187,14 @@ def _activation_parts(work: Work, shape: ModelShape) -> Iterable[Part]:
     heap_said = "" if work.gpu else f" x {HEAP_SHARE} heap"
     formula = f"{tokens:,} tokens x {said}{heap_said}"
     yield Part("activations", round(tokens * kept * heap), 0, formula)
+    if learner.share_prefixes and work.rollout is not None:
+        # Attention works on whole samples: the row's only prompt is there once per completion.
+        completions = (tokens - work.longest_prompt) // work.longest_completion
+        again = (completions - 1) * work.longest_prompt
+        layers = 1 if learner.gradient_checkpointing else shape.layers
+        attention = layers * attention_activation_bytes(work, shape)
+        formula = f"{again:,} tokens x {attention:,} bytes of attention{heap_said}"
+        yield Part("shared prompts", round(again * attention * heap), 0, formula)
     # The widest moment inside a layer: the gradients of the MLP's four tensors and of the states
     # sent to routed experts. The head's own memory is gone by then, but is added all the same.
     block = size * (4 * shape.mlp + shape.experts_per_token * shape.hidden)
@@ -211,9 +219,16 @@ def layer_activation_bytes(work: Work, shape: ModelShape) -> int:
     size = BYTES[work.learner.dtype]
     norm = 4 + 2 * size
     amount = norm * (2 * shape.hidden + shape.latent)
-    amount += size * (2 * shape.query + 2 * shape.value)
+    amount += attention_activation_bytes(work, shape)
     amount += size * 4 * shape.mlp
     amount += size * 2 * shape.experts_per_token * shape.hidden
+    return amount
+
+
+def attention_activation_bytes(work: Work, shape: ModelShape) -> int:
+    """The share of attention itself in layer_activation_bytes."""
+    size = BYTES[work.learner.dtype]
+    amount = size * (2 * shape.query + 2 * shape.value)
     if not work.gpu and size == 2:
         amount += size * shape.heads * min(work.longest_tokens, LONGEST_PLAIN)
     return amount

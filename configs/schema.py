@@ -373,6 +373,10 @@ class LearnerSettings(Settings):
     prompt and completion together (the default: 512 + 32768)."""
     rows_per_micro_batch: Positive = 1
     """Rows in one forward and backward pass; changes speed and memory, never the gradient."""
+    share_prefixes: bool = False
+    """Compute the tokens that samples of a row begin with alike, such as the prompt of a group,
+    once; the same gradient with less work. Samples of one prompt are then packed together, and
+    row_tokens counts their prompt once. On the CPU only."""
     ranks: Positive = 1
     """Learner processes; data parallel over all of them."""
     zero_stage: Annotated[int, Field(ge=0, le=3)] = 0

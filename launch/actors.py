@@ -24,9 +24,9 @@ from rollout.canary import Canary, CanaryReading
 
 Transfer = Literal["nccl", "ipc"]
 
-BATCH_INTERVAL_S = 0.05
+BATCH_INTERVAL_S = 0.25
 """Finished completions leave a sampler in batches at most this far apart: soon enough for rewards
-to overlap with generation, seldom enough not to slow the engine."""
+to overlap with generation, seldom enough that Ray's work on each batch does not slow the engine."""
 CHUNK_BYTES = 64 * 2**20
 """Weights travel in chunks of at most this size, so that no process holds a second copy."""
 

@@ -1,5 +1,6 @@
-"""The parts of a step in processes of their own: as many and with as many threads as in a run,
-without Ray. Samplers generate what the run generated; learner ranks replay its journal."""
+"""The parts of a step in processes of their own: as many, with as many threads and with the same
+priority as in a run, without Ray. Samplers generate what the run generated; learner ranks replay
+its journal."""
 
 from __future__ import annotations
 
@@ -19,6 +20,8 @@ from launch.workers import threads_per_process, worker_environment
 
 STEPS = 4
 """Steps of the whole run; the first one warms up and is left out."""
+RAY_NICENESS = 15
+"""Priority that Ray gives its workers; others on the machine would disturb the parts less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ def samplers_alone(config: RlConfig, index: int, _address: str, sender: Any) -> 
     from rollout.tokens import load_tokenizer
     from rollout.vllm_sampler import VllmSampler
 
+    os.nice(RAY_NICENESS)
     folder = base_model(config)
     prompts = load_prompts(config.data, load_tokenizer(folder))
     samplers = config.rollout.samplers
@@ -101,6 +105,7 @@ def learner_alone(config: RlConfig, rank: int, address: str, sender: Any) -> Non
     from rl.protocols import LoopState
     from rollout.journal import Journal
 
+    os.nice(RAY_NICENESS)
     learner = DeepSpeedLearner(
         base_model(config),
         config.learner,

@@ -66,7 +66,7 @@ _PLAN_EXAMPLES = """examples:
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0 done, 2 a mistake of the user's (one line on stderr), 130 interrupted."""
-    parser = _parser()
+    parser = make_parser()
     options, rest = parser.parse_known_args(arguments)
     # argparse takes positional words only up to the first option: run r1_zero --dry-run seed=1.
     if rest and (
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="launch", description="Train models the DeepSeek-R1 way, from a laptop to a cluster."
     )

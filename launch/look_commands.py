@@ -1,9 +1,14 @@
-"""`launch check`, `compare`, `metrics`: what one looks at before, between and beside runs."""
+"""`launch check`, `compare`, `metrics`, `completion`: help before, between and beside runs."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+
+_COMPLETION_EXAMPLES = """examples:
+  eval "$(launch completion bash)"                              in ~/.bashrc
+  eval "$(launch completion zsh)"                               in ~/.zshrc, after compinit
+  launch completion fish > ~/.config/fish/completions/launch.fish"""
 
 
 def add_look_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,6 +36,15 @@ def add_look_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
         "metrics", help="what each metric means, and its name in verl and TRL"
     )
     names.set_defaults(command=_metrics)
+    shell = commands.add_parser(
+        "completion",
+        help="a script that completes commands and settings in a shell",
+        description="Print a script that completes commands, options, groups and settings.",
+        epilog=_COMPLETION_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    shell.add_argument("shell", choices=["bash", "zsh", "fish"], help="which shell")
+    shell.set_defaults(command=_completion)
     for parser in (look, two, names):
         parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -54,3 +68,11 @@ def _metrics(options: argparse.Namespace) -> int:
     from launch.metric_names import print_metrics
 
     return print_metrics(as_json=options.json)
+
+
+def _completion(options: argparse.Namespace) -> int:
+    from launch.cli import make_parser
+    from launch.completion import script
+
+    print(script(options.shell, make_parser()), end="")
+    return 0

@@ -29,12 +29,15 @@ class RayPublisher:
         transfer: Callable[[int], None],
         turns: Turns,
         canary: Canary,
+        row_tokens: int,
     ) -> None:
+        """row_tokens: of the rows in which the learner scores the canary's sequences."""
         self._learner = learner
         self._samplers = samplers
         self._transfer = transfer
         self._turns = turns
         self._canary = canary
+        self._row_tokens = row_tokens
         self._metrics: Mapping[str, float] = {}
         self._version = -1
 
@@ -75,7 +78,11 @@ class RayPublisher:
             for index, tokens in enumerate(sequences)
         ]
         longest = max(len(tokens) for tokens in sequences)
-        rows = pack(samples, row_tokens=longest, num_ranks=self._learner.num_ranks)
+        rows = pack(
+            samples,
+            row_tokens=max(longest, self._row_tokens),
+            num_ranks=self._learner.num_ranks,
+        )
         values = self._learner.log_probs(rows, "policy")
         flat_rows = [row for rank in rows for row in rank]
         flat_values = [value for rank in values for value in rank]

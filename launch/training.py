@@ -58,7 +58,9 @@ def train_in(folder: RunFolder, config: RlConfig, console: RunConsole) -> None:
             transfer = ObjectStoreTransfer(workers.learner, samplers)
         else:
             transfer = DeviceTransfer(workers.learner, workers.samplers, config)
-        publisher = RayPublisher(workers.learner, samplers, transfer, turns, canary)
+        publisher = RayPublisher(
+            workers.learner, samplers, transfer, turns, canary, config.learner.row_tokens
+        )
         record = RunRecord(
             config,
             folder,

@@ -4,8 +4,9 @@ On the CPU a function registered with transformers runs one causal attention cal
 right-padded segments: no [T, T] mask exists and no work is done between segments. On GPUs flash
 attention takes the segment borders (cu_seqlens). dense_mask is the slow twin for tests.
 
-Shapes: T tokens of a packed row, S segments, N segments of one bucket, L longest of them,
-H heads, K key/value heads, D head dimension (MLA: queries and keys have another than values).
+Shapes: T tokens of a packed row, U of them computed (model/prefixes.py; U = T unless beginnings
+are shared), S segments, N segments of one bucket, L longest of them, H heads, K key/value heads,
+D head dimension (MLA: queries and keys have another than values).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import AttentionInterface
+
+from model.prefixes import Computed, every_token
 
 SEGMENT_ATTENTION = "r1_foundry_segments"
 
@@ -36,10 +39,14 @@ class Bucket:
 
     num_segments: int
     max_length: int
-    source_T: Tensor
-    """[n] positions in the row of this bucket's tokens, segment by segment."""
+    source_U: Tensor
+    """[n] the computed tokens of this bucket, segment by segment; shared ones come repeatedly."""
     target_NL: Tensor
     """[n] where they go in the flattened [N * L] batch."""
+    answer_NL: Tensor
+    """[m] where the results of the tokens that are first in the row stand in that batch."""
+    answer_U: Tensor
+    """[m] which computed tokens these are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +55,16 @@ class Segments:
 
     lengths: tuple[int, ...]
     buckets: tuple[Bucket, ...]
+    shared: bool
+    """Whether a computed token stands in several segments."""
 
     @classmethod
-    def from_lengths(cls, lengths: Sequence[int]) -> Segments:
-        """Segments.from_lengths((3, 2)) puts both into one bucket: [0, 1, 2] and [3, 4, pad]."""
+    def from_lengths(cls, lengths: Sequence[int], computed: Computed | None = None) -> Segments:
+        """Segments.from_lengths((3, 2)) puts both into one bucket: [0, 1, 2] and [3, 4, pad].
+
+        computed: which tokens the row really has; None: all of them.
+        """
+        computed = computed or every_token(sum(lengths))
         starts = [0]
         for length in lengths:
             starts.append(starts[-1] + length)
@@ -63,14 +76,21 @@ class Segments:
                 groups[-1].append(i)
             else:
                 groups.append([i])
-        return cls(tuple(lengths), tuple(_bucket(group, starts, lengths) for group in groups))
+        buckets = tuple(_bucket(group, starts, lengths, computed) for group in groups)
+        return cls(tuple(lengths), buckets, computed.shared)
 
 
-def _bucket(group: Sequence[int], starts: Sequence[int], lengths: Sequence[int]) -> Bucket:
+def _bucket(
+    group: Sequence[int], starts: Sequence[int], lengths: Sequence[int], computed: Computed
+) -> Bucket:
     max_length = lengths[group[0]]
-    source = [torch.arange(starts[i], starts[i] + lengths[i]) for i in group]
-    target = [torch.arange(lengths[i]) + n * max_length for n, i in enumerate(group)]
-    return Bucket(len(group), max_length, torch.cat(source), torch.cat(target))
+    places_T = torch.cat([torch.arange(starts[i], starts[i] + lengths[i]) for i in group])
+    target_NL = torch.cat([torch.arange(lengths[i]) + n * max_length for n, i in enumerate(group)])
+    source_U = computed.index_T[places_T]
+    is_first = computed.first_U[source_U] == places_T
+    return Bucket(
+        len(group), max_length, source_U, target_NL, target_NL[is_first], source_U[is_first]
+    )
 
 
 def position_ids(lengths: Sequence[int]) -> Tensor:
@@ -79,11 +99,12 @@ def position_ids(lengths: Sequence[int]) -> Tensor:
 
 
 def packed_arguments(
-    lengths: Sequence[int], attention: str, device: torch.device
+    lengths: Sequence[int], attention: str, device: torch.device, computed: Computed | None = None
 ) -> dict[str, Any]:
     """What to pass to the model beside token and position ids, for the given implementation."""
     if attention == SEGMENT_ATTENTION:
-        return {"segments": Segments.from_lengths(lengths)}
+        return {"segments": Segments.from_lengths(lengths, computed)}
+    assert computed is None or not computed.shared, f"{attention} cannot share beginnings"
     if attention.startswith("flash_attention"):
         borders = torch.tensor((0, *lengths), device=device).cumsum(0).to(torch.int32)
         return {
@@ -106,22 +127,26 @@ def dense_mask(lengths: Sequence[int], device: torch.device) -> Tensor:
 class _Rearrange(torch.autograd.Function):
     """out[target] = x[source] along the first dimension, zeros elsewhere.
 
-    source and target name every row at most once, so that the gradient is the same operation the
-    other way round: no atomics or sorting, and the same bits on every run.
+    target names every row at most once, and so does source unless it is shared. Then the gradient
+    is the same operation the other way round: no atomics or sorting, and the same bits on every
+    run. Gradients of shared rows are added up in the order of source.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, source: Tensor, target: Tensor, num_rows: int) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, source: Tensor, target: Tensor, num_rows: int, shared: bool
+    ) -> Tensor:
         ctx.save_for_backward(source, target)
-        ctx.num_rows = len(x)
+        ctx.num_rows, ctx.shared = len(x), shared
         out = x.new_zeros(num_rows, *x.shape[1:])
         return out.index_copy_(0, target, x.index_select(0, source))
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:  # type: ignore[override]
         source, target = ctx.saved_tensors
         out = grad.new_zeros(ctx.num_rows, *grad.shape[1:])
-        return out.index_copy_(0, source, grad.index_select(0, target)), None, None, None
+        put = out.index_add_ if ctx.shared else out.index_copy_
+        return put(0, source, grad.index_select(0, target)), None, None, None, None
 
 
 def segment_attention(
@@ -137,25 +162,25 @@ def segment_attention(
     sliding_window: int | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Causal attention inside each segment. query [1, H, T, D], key [1, K, T, D],
-    value [1, K, T, Dv]; returns [1, T, H, Dv] and no attention weights."""
+    """Causal attention inside each segment. query [1, H, U, D], key [1, K, U, D],
+    value [1, K, U, Dv]; returns [1, U, H, Dv] and no attention weights."""
     assert query.shape[0] == 1 and dropout == 0.0 and attention_mask is None
     longest = max(segments.lengths)
     assert sliding_window is None or longest <= sliding_window, "sliding windows are not supported"
-    rows = [x[0].transpose(0, 1) for x in (query, key, value)]  # [T, heads, D]
+    rows = [x[0].transpose(0, 1) for x in (query, key, value)]  # [U, heads, D]
     num_tokens = query.shape[2]
     out = None
     for bucket in segments.buckets:
         num_rows = bucket.num_segments * bucket.max_length
         padded = [
-            _Rearrange.apply(x, bucket.source_T, bucket.target_NL, num_rows)
+            _Rearrange.apply(x, bucket.source_U, bucket.target_NL, num_rows, segments.shared)
             .view(bucket.num_segments, bucket.max_length, *x.shape[1:])
             .transpose(1, 2)
             for x in rows
         ]
         attended = _causal_attention(*padded, scaling=scaling)  # [N, H, L, Dv]
         flat = attended.transpose(1, 2).reshape(num_rows, *attended.shape[1::2])
-        part = _Rearrange.apply(flat, bucket.target_NL, bucket.source_T, num_tokens)
+        part = _Rearrange.apply(flat, bucket.answer_NL, bucket.answer_U, num_tokens, False)
         out = part if out is None else out + part
     assert out is not None
     return out[None], None

@@ -26,6 +26,7 @@ from model.loading import DTYPES, check_model_folder, load_model, save_model_fol
 from model.micro_batches import RowType, micro_batches
 from model.offload import Offload
 from model.policy import PackedPolicy, predicted_positions
+from model.prefixes import Computed, distinct_tokens, every_token
 from model.reference import ReferencePolicy
 from model.router import RouterBalance
 from rl.judged import JudgedRow
@@ -100,7 +101,9 @@ class DeepSpeedLearner(Generic[RowType]):
         with self._as(policy):
             for row in micro_batches(rows, self._settings.rows_per_micro_batch, self._device):
                 positions = _loss_positions(row)
-                log_probs, _ = self._engine(row.token_ids, positions, row.segment_lengths)
+                log_probs, _ = self._engine(
+                    row.token_ids, positions, row.segment_lengths, self._computed(row)
+                )
                 results.append(log_probs.cpu())
         lengths = [len(row.token_ids) for row in rows]
         return list(torch.cat(results).split(lengths)) if results else []
@@ -132,7 +135,7 @@ class DeepSpeedLearner(Generic[RowType]):
         totals: dict[str, Tensor] = {}
         for number, row in enumerate(batches):
             self._engine.set_gradient_accumulation_boundary(number == len(batches) - 1)
-            self._balance.counted_tokens = _token_mask(row)
+            self._balance.counted_tokens = _real_tokens(row, self._computed(row))
             outputs = self._loss(row)
             self._engine.backward(undo_averaging(outputs.loss, self._settings.ranks))
             for name, value in outputs.metrics.items():
@@ -151,8 +154,16 @@ class DeepSpeedLearner(Generic[RowType]):
         """The part of one row in the loss of the mini-batch."""
         assert isinstance(row, Row)
         positions = _loss_positions(row)
-        log_probs, entropy = self._engine(row.token_ids, positions, row.segment_lengths)
+        log_probs, entropy = self._engine(
+            row.token_ids, positions, row.segment_lengths, self._computed(row)
+        )
         return row_loss(row, log_probs, entropy, self._algorithm)
+
+    def _computed(self, row: Row | JudgedRow) -> Computed:
+        """Which tokens of the row are computed."""
+        if self._settings.share_prefixes and isinstance(row, Row):
+            return distinct_tokens(row.token_ids, row.segment_lengths)
+        return every_token(len(row.token_ids))
 
     def refresh_reference(self) -> None:
         """Make the current policy the reference."""
@@ -222,10 +233,11 @@ def _loss_positions(row: Row) -> Tensor:
     return predicted[row.loss_mask[predicted]]
 
 
-def _token_mask(row: Row | JudgedRow) -> Tensor:
-    """[T] bool, False for the tokens of padding segments."""
-    real = torch.tensor([index != PADDING_INDEX for index in row.sample_indices])
-    return real.repeat_interleave(torch.tensor(row.segment_lengths)).to(row.token_ids.device)
+def _real_tokens(row: Row | JudgedRow, computed: Computed) -> Tensor:
+    """The computed token of each token of the row, without those of padding segments."""
+    real_S = torch.tensor([index != PADDING_INDEX for index in row.sample_indices])
+    real_T = real_S.repeat_interleave(torch.tensor(row.segment_lengths))
+    return computed.index_T[real_T].to(row.token_ids.device)
 
 
 def _sum_over_ranks(totals: dict[str, Tensor], device: torch.device) -> dict[str, float]:

@@ -21,8 +21,9 @@ class RouterBalance:
         self._counts: list[Tensor] = []
         """[E] float64 per router."""
         self.counted_tokens: Tensor | None = None
-        """[T] bool, the tokens of the coming pass that count: all but those of padding rows, whose
-        number depends on the split. None: do not count, as in passes without an update."""
+        """Indices of the tokens of the coming pass that count: all but those of padding rows, whose
+        number depends on the split; a token that stands for several samples as often as that.
+        None: do not count, as in passes without an update."""
         for part in module.modules():
             buffers = dict(part.named_buffers(recurse=False))
             if BIAS in buffers:

@@ -143,6 +143,7 @@ def _pack(
         num_ranks=learner.num_ranks,
         weights=weights,
         rows_multiple_of=config.learner.rows_per_micro_batch,
+        share_prompts=config.learner.share_prefixes,
     )
 
 

@@ -24,13 +24,15 @@ def pack(
     num_ranks: int,
     weights: Sequence[float] | None = None,
     rows_multiple_of: int = 1,
+    share_prompts: bool = False,
 ) -> list[list[Row]]:
     """rows[rank], equally many for each rank; a function of its arguments alone.
 
     weights: per sample, the weight of each of its loss tokens (`rl.losses.token_weights`); None
     for forward passes without a loss. The number of rows per rank is rounded up to a multiple of
     rows_multiple_of with padding rows of one token and weight 0. A sample whose old log-probs are
-    not known gets the sampler's in their place.
+    not known gets the sampler's in their place. share_prompts: keep the samples of a prompt
+    together, and count the prompt once per row, for a learner that computes it once.
     """
     lengths = [len(sample.token_ids) for sample in samples]
     assert max(lengths, default=0) <= row_tokens, f"{max(lengths)} tokens in rows of {row_tokens}"
@@ -38,7 +40,10 @@ def pack(
     assert len(with_reference) <= 1, "reference log-probs on some samples only"
     if weights is None:
         weights = [0.0] * len(samples)
-    bins = [best_fit(dealt, lengths, row_tokens) for dealt in deal_out(lengths, num_ranks)]
+    if share_prompts:
+        bins = _bins_of_shared_prompts(samples, row_tokens, num_ranks)
+    else:
+        bins = [best_fit(dealt, lengths, row_tokens) for dealt in deal_out(lengths, num_ranks)]
     largest = max(len(rank_bins) for rank_bins in bins)
     num_rows = -(-largest // rows_multiple_of) * rows_multiple_of
     rows = [[_row(samples, weights, indices) for indices in rank_bins] for rank_bins in bins]
@@ -110,22 +115,60 @@ def deal_out(lengths: Sequence[int], num_ranks: int) -> list[list[int]]:
     return dealt
 
 
-def best_fit(indices: Sequence[int], lengths: Sequence[int], row_tokens: int) -> list[list[int]]:
-    """Each sample, in the given order, into the fullest row that still has room for it."""
+def best_fit(
+    indices: Sequence[int],
+    lengths: Sequence[int],
+    row_tokens: int,
+    prompts: Sequence[tuple[str, int]] | None = None,
+) -> list[list[int]]:
+    """Each sample, in the given order, into the fullest row that still has room for it.
+
+    prompts: the prompt of each sample and its tokens, when a row that has the prompt already needs
+    no room for it; such a row comes first. None: nothing is shared.
+    """
     rows: list[list[int]] = []
     room: list[int] = []
     for index in indices:
-        length = lengths[index]
-        fitting = [number for number in range(len(rows)) if room[number] >= length]
+        needed = [
+            lengths[index] - (prompts[index][1] if prompts and _has(row, prompts, index) else 0)
+            for row in rows
+        ]
+        fitting = [number for number in range(len(rows)) if room[number] >= needed[number]]
         if fitting:
-            best = min(fitting, key=lambda number: room[number])
+            best = min(fitting, key=lambda number: (needed[number], room[number]))
+            room[best] -= needed[best]
+            rows[best].append(index)
         else:
-            best = len(rows)
-            rows.append([])
-            room.append(row_tokens)
-        rows[best].append(index)
-        room[best] -= length
+            rows.append([index])
+            room.append(row_tokens - lengths[index])
     return rows
+
+
+def _has(row: Sequence[int], prompts: Sequence[tuple[str, int]], index: int) -> bool:
+    return any(prompts[other][0] == prompts[index][0] for other in row)
+
+
+def _bins_of_shared_prompts(
+    samples: Sequence[Sample], row_tokens: int, num_ranks: int
+) -> list[list[list[int]]]:
+    """Sample indices per rank and row: all samples of a prompt on one rank, longest first."""
+    lengths = [len(sample.token_ids) for sample in samples]
+    # What comes before the first token that is trained on; nothing when none is.
+    prompts = [(sample.prompt_id, int(sample.loss_mask.int().argmax())) for sample in samples]
+    found: dict[str, list[int]] = {}
+    for index in sorted(range(len(samples)), key=lambda index: (-lengths[index], index)):
+        found.setdefault(prompts[index][0], []).append(index)
+    groups = list(found.values())
+    sizes = [
+        sum(lengths[index] for index in group) - (len(group) - 1) * prompts[group[0]][1]
+        for group in groups
+    ]
+    return [
+        best_fit(
+            [index for number in dealt for index in groups[number]], lengths, row_tokens, prompts
+        )
+        for dealt in deal_out(sizes, num_ranks)
+    ]
 
 
 def _row(samples: Sequence[Sample], weights: Sequence[float], indices: Sequence[int]) -> Row:

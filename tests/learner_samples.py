@@ -13,15 +13,22 @@ from tests.models import VOCAB_SIZE
 
 
 def random_samples(num_samples: int = 8, *, seed: int = 0) -> list[Sample]:
-    """Prompts of 2-8 and completions of 3-20 random tokens, with plausible log-probs."""
+    """Prompts of 2-8 and completions of 3-20 random tokens, four to a prompt, with plausible
+    log-probs."""
     generator = torch.Generator().manual_seed(seed)
 
     def whole(low: int, high: int) -> int:
         return int(torch.randint(low, high + 1, (), generator=generator))
 
+    def tokens(number: int) -> torch.Tensor:
+        return torch.randint(3, VOCAB_SIZE, (number,), generator=generator)
+
     samples = []
+    prompt_ids = tokens(0)
     for index in range(num_samples):
-        prompt, completion = whole(2, 8), whole(3, 20)
+        if index % 4 == 0:
+            prompt_ids = tokens(whole(2, 8))
+        prompt, completion = len(prompt_ids), whole(3, 20)
         length = prompt + completion
         mask = torch.arange(length) >= prompt
         behaviour = -8.0 * torch.rand(length, generator=generator) * mask
@@ -30,7 +37,7 @@ def random_samples(num_samples: int = 8, *, seed: int = 0) -> list[Sample]:
             Sample(
                 prompt_id=str(index // 4),
                 sample_index=index % 4,
-                token_ids=torch.randint(3, VOCAB_SIZE, (length,), generator=generator),
+                token_ids=torch.cat([prompt_ids, tokens(completion)]),
                 loss_mask=mask,
                 behaviour_log_probs=behaviour,
                 advantage=float(torch.randn((), generator=generator)),
@@ -43,7 +50,13 @@ def random_samples(num_samples: int = 8, *, seed: int = 0) -> list[Sample]:
 
 
 def packed(
-    samples: Sequence[Sample], *, loss: str, ranks: int = 1, row_tokens: int = 64, multiple: int = 1
+    samples: Sequence[Sample],
+    *,
+    loss: str,
+    ranks: int = 1,
+    row_tokens: int = 64,
+    multiple: int = 1,
+    share: bool = False,
 ) -> list[list[Row]]:
     """rows[rank] with the weights of the given loss; "sft" is that of fine-tuning."""
     counts = [int(sample.loss_mask.sum()) for sample in samples]
@@ -55,4 +68,5 @@ def packed(
         num_ranks=ranks,
         weights=weights,
         rows_multiple_of=multiple,
+        share_prompts=share,
     )

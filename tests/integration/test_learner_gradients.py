@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from tests.models import save_tiny_deepseek, save_tiny_llama
 pytestmark = pytest.mark.integration
 
 # (model, ZeRO stage, expert parallel, [(loss, rows per micro-batch, row tokens)]): every value of
-# one setting meets every value of another. Stage 2 runs with gradient checkpointing.
+# one setting meets every value of another. Stage 2 runs with gradient checkpointing. All of it runs
+# twice, with each sample on its own and with prompts shared.
 TWO_RANKS = [
     ("deepseek", 0, 1, [("grpo", 1, 64), ("gspo", 2, 28), ("dapo", 4, 28), ("sft", 1, 28)]),
     ("deepseek", 1, 2, [("dr_grpo", 2, 64), ("grpo", 4, 28), ("cispo", 1, 28)]),
@@ -85,12 +87,14 @@ def gradients_of(rank: int, address: str, folder: Path, cases: list[Any], ranks:
             rank=rank,
             address=address,
         )
-        for loss, rows_per_pass, row_tokens in variants:
+        for (loss, rows_per_pass, row_tokens), share in product(variants, (False, True)):
             learner._algorithm = algorithm(loss)
             learner._settings = learner._settings.model_copy(
-                update={"rows_per_micro_batch": rows_per_pass}
+                update={"rows_per_micro_batch": rows_per_pass, "share_prefixes": share}
             )
-            rows = packed(random_samples(), loss=loss, ranks=ranks, row_tokens=row_tokens)[rank]
+            rows = packed(
+                random_samples(), loss=loss, ranks=ranks, row_tokens=row_tokens, share=share
+            )[rank]
             sums = learner._accumulate(rows)
             gradient = full_gradient(learner)
             learner._set_learning_rate(0.0)
@@ -143,9 +147,10 @@ def test_gradient_does_not_depend_on_the_split(
     save_tiny_llama(tmp_path / "llama")
     results = iter(run_ranks(gradients_of, ranks, tmp_path, cases, ranks)[0])
     for model, zero_stage, expert_parallel, variants in cases:
-        for loss, rows_per_pass, row_tokens in variants:
+        for (loss, rows_per_pass, row_tokens), share in product(variants, (False, True)):
             sums, gradient = next(results)
-            case = (model, loss, ranks, zero_stage, expert_parallel, rows_per_pass, row_tokens)
+            split = (ranks, zero_stage, expert_parallel, rows_per_pass, row_tokens, share)
+            case = (model, loss, *split)
             twin_sums, twin_gradient = expected(tmp_path / model, loss)
             assert relative_error(gradient, twin_gradient) < 1e-5, case
             assert sums == pytest.approx(twin_sums, rel=1e-4, abs=1e-5), case

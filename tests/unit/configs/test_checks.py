@@ -44,6 +44,7 @@ def test_shipped_fine_tuning_fits_together(model: str, data: str) -> None:
 BROKEN_SFT = {
     "rows_hold_longest_sequence": ["learner.row_tokens=512"],
     "expert_parallel_divides_ranks": ["learner.ranks=3", "learner.expert_parallel=2"],
+    "prefixes_are_shared_on_the_cpu": ["cluster.device=cuda", "learner.share_prefixes=true"],
 }
 
 
@@ -73,6 +74,7 @@ BROKEN = {
     "expert_parallel_divides_ranks": ["learner.ranks=3", "learner.expert_parallel=2"],
     "warmup_within_run": ["learner.warmup_updates=160"],
     "device_has_what_it_needs": ["rollout.transfer=nccl"],
+    "prefixes_are_shared_on_the_cpu": ["learner.share_prefixes=true", "cluster=local_gpu"],
     "data_fits_model": ["data=gsm8k", "data.path=x", "data.max_prompt_tokens=64"],
     "rules_can_check_the_data": [
         *("data.checker=judge", "model=smollm2_135m", "data=problems", "data.path=x"),
@@ -165,6 +167,8 @@ def test_a_missing_model_folder_is_refused_with_the_remedy(
     monkeypatch.chdir(tmp_path)
     assert "no such folder" in files_error("model=folder", "model.path=/nowhere")
     assert "launch prepare smollm2_135m" in files_error("model=smollm2_135m")
+    on_the_hub = files_error("model=folder", "model.path=Qwen/Qwen2.5-0.5B")
+    assert "hf download Qwen/Qwen2.5-0.5B --local-dir FOLDER" in on_the_hub
 
 
 def test_expert_parallel_must_divide_the_experts(tmp_path: Path) -> None:

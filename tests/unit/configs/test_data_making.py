@@ -85,5 +85,6 @@ def test_the_dry_run_and_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
     assert "8 samples of at most 48 tokens for each of 512 problems" in describe_plan(load(COLD))
     assert main(["run", "r1/cold_start_data", "--dry-run"]) == 0
     assert "sampled_data" in capsys.readouterr().out
-    assert main(["plan", "r1/cold_start_data"]) == 2
-    assert "launch plan knows runs that train" in capsys.readouterr().err
+    for command in ("plan", "check"):
+        assert main([command, "r1/cold_start_data"]) == 2
+        assert f"launch {command} knows runs that train" in capsys.readouterr().err

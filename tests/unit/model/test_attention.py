@@ -12,6 +12,7 @@ from model.attention import (
     position_ids,
     segment_attention,
 )
+from model.prefixes import distinct_tokens
 
 LENGTHS = [(5,), (3, 2), (1, 7, 1, 4), (90, 3, 80, 70, 20)]
 
@@ -91,12 +92,38 @@ def test_the_future_is_not_seen() -> None:
     assert torch.equal(after[:, :7], before[:, :7])
 
 
+@pytest.mark.parametrize(
+    "segments",
+    [["abcd", "abx", "abcdef", "q"], ["ab" * 40 + "x", "ab" * 45, "b"]],
+    ids=["", "long"],
+)
+def test_shared_beginnings_equal_computing_every_token(segments: list[str]) -> None:
+    """Gradients too: those of a shared token are the sums over the samples that it stands for."""
+    lengths = [len(segment) for segment in segments]
+    computed = distinct_tokens(torch.tensor([ord(c) for c in "".join(segments)]), lengths)
+    assert computed.shared
+    inputs = random_heads(len(computed.first_U), 4, 2, (12, 4))
+    every = [x[:, :, computed.index_T] for x in inputs]
+    shared = Segments.from_lengths(lengths, computed)
+    ours, _ = segment_attention(nn.Identity(), *inputs, None, segments=shared, scaling=0.3)
+    theirs = dense_attention(*every, tuple(lengths))
+    torch.testing.assert_close(ours[:, computed.index_T], theirs, atol=1e-12, rtol=0)
+    upstream = torch.randn_like(theirs)
+    ours = ours[:, computed.index_T]
+    for a, b in zip(
+        torch.autograd.grad(ours, inputs, upstream),
+        torch.autograd.grad(theirs, inputs, upstream),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b, atol=1e-12, rtol=0)
+
+
 def test_short_segments_share_a_bucket_and_long_ones_go_with_their_like() -> None:
     assert len(Segments.from_lengths((SHORT_LENGTH, 1, 30)).buckets) == 1
     lengths = (1000, 900, 400, 390, 10, 64)
     buckets = Segments.from_lengths(lengths).buckets
     assert [(b.num_segments, b.max_length) for b in buckets] == [(2, 1000), (2, 400), (2, 64)]
-    sources = torch.cat([bucket.source_T for bucket in buckets])
+    sources = torch.cat([bucket.source_U for bucket in buckets])
     assert sorted(sources.tolist()) == list(range(sum(lengths)))
 
 

@@ -8,6 +8,7 @@ import torch
 from model.attention import SEGMENT_ATTENTION
 from model.loading import load_model
 from model.policy import PackedPolicy, predicted_positions
+from model.prefixes import distinct_tokens
 from model.reference import own_tensors
 from tests.models import VOCAB_SIZE, save_tiny_deepseek, save_tiny_llama
 
@@ -56,6 +57,24 @@ def test_gradients_of_fast_and_dense_attention_agree(folder: Path) -> None:
         (log_probs * weights).sum().backward()
         gradients.append(torch.cat([p.grad.flatten() for p in policy.parameters()]))
     assert (gradients[0] - gradients[1]).norm() < 1e-5 * gradients[1].norm()
+
+
+def test_shared_beginnings_change_neither_log_probs_nor_gradients(folder: Path) -> None:
+    tokens, weights = row(), torch.randn(sum(LENGTHS))
+    tokens[16:22] = tokens[:6]  # the last segment begins as the first one does
+    computed = distinct_tokens(tokens, LENGTHS)
+    assert len(computed.first_U) == len(tokens) - 6
+    results = []
+    for each in (None, computed):
+        policy = packed_policy(folder)
+        log_probs, entropy = policy(tokens, predicted_positions(LENGTHS), LENGTHS, each)
+        (log_probs * weights).sum().backward()
+        gradient = torch.cat([p.grad.flatten() for p in policy.parameters()])
+        results.append((log_probs.detach(), entropy, gradient))
+    (log_probs, entropy, gradient), ours = results
+    torch.testing.assert_close(ours[0], log_probs, atol=2e-5, rtol=0)
+    torch.testing.assert_close(ours[1], entropy, atol=2e-5, rtol=0)
+    assert (ours[2] - gradient).norm() < 1e-5 * gradient.norm()
 
 
 def test_only_the_given_positions_are_computed(folder: Path) -> None:

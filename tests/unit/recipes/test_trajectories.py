@@ -85,10 +85,12 @@ def test_mixed_languages() -> None:
 
 def test_repetition() -> None:
     again = " ".join([SENTENCES] * 3)
-    # 132 words and stops, 44 different ones in the order of the first 44: 44 of 113 20-grams new.
+    # 3 x 37 words and stops: 37 of the 92 20-grams are new, and 55 / 92 = 0.598.
     assert result(again) == t.REPETITION
-    assert result(again, max_repetition=1.0) == "kept"
-    assert result(again, repetition_ngram=132) == "kept"
+    assert result(again, max_repetition=0.59) == t.REPETITION
+    assert result(again, max_repetition=0.6) == "kept"
+    assert result(again, max_repetition=0.0, repetition_ngram=75) == "kept"
+    assert result(again, max_repetition=0.0, repetition_ngram=74) == t.REPETITION
     assert result(SENTENCES) == "kept"
 
 

@@ -104,6 +104,47 @@ def test_the_fullest_row_with_room_is_taken() -> None:
     assert [row.segment_lengths for row in rows] == [(12,), (10, 9, 1)]
 
 
+def of_prompt(name: str, prompt: int, completion: int) -> Sample:
+    sample = sample_of_length(prompt + completion)
+    return replace(sample, prompt_id=name, loss_mask=torch.arange(prompt + completion) >= prompt)
+
+
+def test_shared_prompts_count_once_by_hand() -> None:
+    """Rows of 10: prompt a (4) with completions of 3 and 3 fills one, though the samples are 7
+    tokens each; its third completion starts a second row with the prompt again; b goes to it."""
+    samples = [of_prompt("a", 4, 3), of_prompt("b", 2, 1), of_prompt("a", 4, 3)]
+    samples.append(of_prompt("a", 4, 2))
+    (rows,) = pack(samples, row_tokens=10, num_ranks=1, share_prompts=True)
+    assert [row.sample_indices for row in rows] == [(0, 2), (3, 1)]
+    assert [row.segment_lengths for row in rows] == [(7, 7), (6, 3)]
+    (apart,) = pack(samples, row_tokens=10, num_ranks=1)
+    assert [row.segment_lengths for row in apart] == [(7, 3), (7,), (6,)]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_shared_prompts_lose_nothing_and_stay_on_one_rank(seed: int) -> None:
+    draw = random.Random(seed)
+    prompts = {str(tag): draw.randint(1, 20) for tag in range(draw.randint(1, 9))}
+    samples = [
+        of_prompt(name, prompts[name], draw.randint(1, 20))
+        for name in draw.choices(list(prompts), k=draw.randint(1, 40))
+    ]
+    rows = pack(samples, row_tokens=64, num_ranks=2, share_prompts=True)
+    check_contents(samples, flat(rows), [0.0] * len(samples))
+    places: dict[str, set[int]] = {}
+    for rank, rank_rows in enumerate(rows):
+        for row in rank_rows:
+            if -1 in row.sample_indices:
+                continue
+            inside = [samples[index] for index in row.sample_indices]
+            once = {sample.prompt_id: prompts[sample.prompt_id] for sample in inside}
+            completions = sum(int(sample.loss_mask.sum()) for sample in inside)
+            assert sum(once.values()) + completions <= 64
+            for name in once:
+                places.setdefault(name, set()).add(rank)
+    assert all(len(ranks) == 1 for ranks in places.values())
+
+
 def test_ranks_get_the_same_number_of_tokens_within_one_sample() -> None:
     draw = random.Random(0)
     samples = random_samples(draw, longest=50, reference=False)
