@@ -1,5 +1,5 @@
 # Everything runs inside .venv, which `make setup` makes and keeps up to date.
-.PHONY: setup quickstart test check bench bench-rewards faults
+.PHONY: setup quickstart test test-slurm check bench bench-rewards faults
 .SILENT:
 
 setup:
@@ -11,7 +11,10 @@ quickstart: setup
 # Unit tests on all cores, a module at a time; then those that start engines, one by one.
 test: setup
 	.venv/bin/python -m pytest -n auto --dist loadscope -m "not slow and not integration"
-	.venv/bin/python -m pytest -m "integration and not slow"
+	.venv/bin/python -m pytest -m "integration and not slow and not slurm"
+
+test-slurm: setup
+	.venv/bin/python -m pytest tests/integration/test_slurm.py -rs
 
 check: setup
 	.venv/bin/ruff format --check .

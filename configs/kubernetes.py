@@ -31,6 +31,9 @@ class KubernetesCluster(ClusterSettings):
     """CPU cores of each worker pod. Every actor is counted as one."""
     host_memory_gib: Annotated[float, Field(ge=1.0)] = 64.0
     """Memory of each worker pod, shared memory included; also what the plan counts with."""
+    start_timeout_s: Positive = 1800
+    """Longest wait for the worker pods and their actors to be ready: nodes may have to be added and
+    images pulled, while the driver is there already."""
     shared_memory_gib: Positive = 16
     """Size of /dev/shm, for Ray's object store and NCCL."""
     node_selector: dict[str, str] = {}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from configs.facts import is_hub_name
 from configs.kubernetes import KubernetesCluster
-from configs.schema import ChatData, FolderModel, Gsm8kData, RlConfig, RunConfig
+from configs.schema import FolderModel, RlConfig, RunConfig
 
 _TAINT = re.compile(r"[^=:]+(=[^=:]*)?:(NoSchedule|PreferNoSchedule|NoExecute)")
 _SECRET = re.compile(r"(^|_)(TOKEN|SECRET|PASSWORD|CREDENTIALS?|(API)?KEY)(_|$)", re.IGNORECASE)
@@ -94,7 +94,6 @@ def _files(config: RunConfig) -> Iterator[tuple[str, str]]:
     """What the run reads."""
     if isinstance(config.model, FolderModel) and not is_hub_name(config.model.path):
         yield "model.path", config.model.path
-    if isinstance(config.data, Gsm8kData):
-        yield "data.path", config.data.path
-    if isinstance(config.data, ChatData) and not is_hub_name(config.data.path):
-        yield "data.path", config.data.path
+    path = config.data.model_dump().get("path")
+    if path and (path.endswith((".jsonl", ".parquet")) or not is_hub_name(path)):
+        yield "data.path", path

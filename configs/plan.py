@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from configs.clusters import LocalCluster
 from configs.devices import GIB
 from configs.errors import UserError
 from configs.facts import max_prompt_tokens
@@ -105,8 +106,8 @@ def _cautions(work: Work, shape: ModelShape) -> list[str]:
     found: list[str] = []
     learner, cluster, rollout = work.learner, work.cluster, work.rollout
     if work.gpu:
-        if cluster.nodes > 1:
-            found.append("several machines: launch run places all processes on one machine so far")
+        if cluster.nodes > 1 and isinstance(cluster, LocalCluster):
+            found.append("several machines: launch run needs cluster.kind=slurm or kubernetes")
         idle = work.devices - learner.ranks
         if idle > 0:
             found.append(f"{idle} of {work.devices} GPUs have no learner rank (learner.ranks)")

@@ -1,4 +1,4 @@
-"""A Ray cluster for one run, on loopback, and waits that name who is late."""
+"""The Ray cluster of one run, and waits that name who is late."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,10 @@ from typing import Any
 from configs.errors import UserError
 
 logger = logging.getLogger(__name__)
+
+
+JOIN = "R1_FOUNDRY_RAY"
+"""Environment variable by which a backend tells a driver that Ray is there already: its address."""
 
 
 class WorkerLost(RuntimeError):
@@ -29,15 +34,21 @@ def protect_ray(run_folder: Path) -> None:
     other. Ray reads these variables when it is imported.
     """
     assert "ray" not in sys.modules, "Ray was imported before its token was set"
-    token = run_folder / "ray_token"
-    if not token.exists():
-        token.touch(mode=0o600)
-        token.write_text(secrets.token_hex(32))
-    os.environ["RAY_AUTH_MODE"] = "token"
-    os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
+    if JOIN not in os.environ:  # else a Ray is there, and its token in the environment
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN_PATH"] = str(ray_token(run_folder))
     # Nothing leaves this machine, and the usage report would try to.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     end_tidily_when_terminated()
+
+
+def ray_token(run_folder: Path) -> Path:
+    """The file with the run's token, made once."""
+    path = run_folder / "ray_token"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(32))
+    return path
 
 
 def end_tidily_when_terminated() -> None:
@@ -47,19 +58,52 @@ def end_tidily_when_terminated() -> None:
 
 
 def start_ray(num_workers: int) -> None:
-    """Start a local Ray on loopback with one logical CPU per worker."""
+    """Join the Ray that a backend has started around this driver; without one, start a local Ray on
+    loopback with one logical CPU per worker."""
     import ray
 
-    ray.init(
-        address="local",
-        num_cpus=num_workers,
-        include_dashboard=False,
-        log_to_driver=False,
-        configure_logging=False,
-        # Loopback; Ray would turn 127.0.0.1 into an address that others can reach.
-        _node_ip_address="127.0.0.2",
-    )
+    if address := os.environ.get(JOIN):
+        ray.init(address=address, log_to_driver=False, configure_logging=False)
+    else:
+        ray.init(
+            address="local",
+            num_cpus=num_workers,
+            include_dashboard=False,
+            log_to_driver=False,
+            configure_logging=False,
+            # Loopback; Ray would turn 127.0.0.1 into an address that others can reach.
+            _node_ip_address="127.0.0.2",
+        )
     end_tidily_when_terminated()
+
+
+def ray_nodes(wanted: int, timeout_s: float) -> list[str]:
+    """Ids of the nodes that take actors: the driver's own first, if it does, the others in the
+    order of their addresses.
+
+    Raises WorkerLost when they are not all there within timeout_s.
+    """
+    import ray
+
+    deadline = time.monotonic() + timeout_s
+    while True:
+        nodes = [n for n in ray.nodes() if n["Alive"] and n["Resources"].get("CPU", 0) >= 1]
+        if len(nodes) >= wanted:
+            break
+        if time.monotonic() > deadline:
+            there = ", ".join(node["NodeManagerHostname"] for node in nodes) or "none"
+            raise WorkerLost(f"start: {wanted} nodes wanted, after {timeout_s:.0f} s only: {there}")
+        time.sleep(0.5)
+    here = this_node()
+    nodes.sort(key=lambda node: (node["NodeID"] != here, node["NodeManagerAddress"]))
+    return [node["NodeID"] for node in nodes[:wanted]]
+
+
+def this_node() -> str:
+    """Id of the driver's node."""
+    import ray
+
+    return ray.get_runtime_context().get_node_id()
 
 
 def free_port(host: str, wanted: int = 0) -> int:

@@ -102,6 +102,7 @@ def resume(run_dir: Path) -> int:
     if not path.is_file():
         raise UserError(f"{run_dir}: no run (no config.yaml); name a folder of runs/")
     config = from_yaml(path.read_text())
+    config = config.model_copy(update={"run_dir": str(run_dir.resolve())})
     if isinstance(config, PipelineConfig):
         return run_pipeline(config, stage_runs(config))
     return submit(config)

@@ -99,6 +99,9 @@ METRICS = (
     Metric("perf/peak_memory_gib/*", "largest memory of a process so far"),
     Metric("perf/disk_free_frac", "free share of run_dir's disk"),
     Metric("expert/*", "how evenly the router loads the experts"),
+    Metric("heldout/accuracy", "held-out rows that a reward model judges as the data says"),
+    Metric("judged/accuracy", "the same for the rows of the update", "", "accuracy"),
+    Metric("judged/logit", "score of the chosen minus the rejected response", "", "margin"),
     Metric("heldout/loss", "held-out loss, nats per token (fine-tuning)", "val/loss", "eval_loss"),
     Metric("data/*", "what the batch is made of (fine-tuning)"),
 )

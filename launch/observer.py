@@ -79,3 +79,4 @@ class RunObserver:
         lines = [json.dumps(group_json(group), ensure_ascii=False) + "\n" for group in shown]
         path = self._folder.path / "rollouts" / f"step-{state.step:06d}.jsonl"
         write_atomically(path, "".join(lines))
+        self._record.rollouts(state, shown)

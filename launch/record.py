@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from launch.trackers import make_trackers, read_metrics
 from launch.watch import Watch
 from launch.workers import Workers
 from rl.protocols import LoopState
+from rl.records import Group
 
 
 class RunRecord:
@@ -70,6 +71,12 @@ class RunRecord:
             late_after_s=self._watch.late_after_s,
             metrics=metrics,
         )
+
+    def rollouts(self, state: LoopState, groups: Sequence[Group]) -> None:
+        """Groups of a step for reading, in the trackers too, as often as there are checkpoints."""
+        if state.step % self._config.recipe.checkpoint_every == 0 or state.step == self._steps:
+            for tracker in self._trackers:
+                tracker.rollouts(state.step, groups)
 
     def checkpoint(self, state: LoopState) -> bool:
         """Save the learner if it is time to; whether it was.

@@ -39,6 +39,7 @@ from configs.pipeline import StageConfig
 from configs.schema import RlConfig
 
 FREE_TO_CHANGE = (
+    "run_dir",
     "recipe.steps",
     "recipe.eval_every",
     "recipe.keep_checkpoints",

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from configs.schema import RunConfig
 from launch.alarms import Alarm
+from recipes.evaluation import group_json
+from rl.records import Group
 
 logger = logging.getLogger(__name__)
+
+SHOWN = ("text", "reward", "outcome", "tokens", "finish_reason", "policy_version")
+"""Of a completion, in a table of rollouts."""
 
 
 class Tracker(Protocol):
@@ -23,6 +28,10 @@ class Tracker(Protocol):
 
     def alarm(self, step: int, alarm: Alarm) -> None:
         """An alarm that has just begun; also called from another thread than the rest."""
+        ...
+
+    def rollouts(self, step: int, groups: Sequence[Group]) -> None:
+        """Some groups of the step, to be read."""
         ...
 
     def close(self) -> None: ...
@@ -46,6 +55,9 @@ class JsonlTracker:
     def alarm(self, step: int, alarm: Alarm) -> None:
         """The numbers are in the file already; the words go to the log."""
         logger.warning("step %d: %s: %s", step, alarm.name, alarm.text)
+
+    def rollouts(self, step: int, groups: Sequence[Group]) -> None:
+        """They are in rollouts/ already."""
 
     def close(self) -> None:
         self._file.close()
@@ -71,15 +83,15 @@ class WandbTracker:
     def __init__(self, config: RunConfig, run_folder: Path) -> None:
         import wandb
 
-        has_key = wandb_key_source() is not None
+        mode, _ = wandb_mode()
         self._run = wandb.init(
             project=config.tracking.wandb_project,
             name=run_folder.name,
             id=_run_id(run_folder),
             dir=str(run_folder),
             config=config.model_dump(mode="json"),
-            mode="online" if has_key else "offline",
-            resume="allow" if has_key else None,
+            mode=mode,
+            resume="allow" if mode == "online" else None,
         )
         self._run.define_metric("train/step")
         self._run.define_metric("*", step_metric="train/step")
@@ -92,8 +104,28 @@ class WandbTracker:
         title = f"{alarm.name} at step {step}"
         self._run.alert(title=title, text=alarm.text, level="WARN")
 
+    def rollouts(self, step: int, groups: Sequence[Group]) -> None:
+        """A table with a row for each completion."""
+        import wandb
+
+        rows = [
+            [step, prompt["prompt"], prompt["answer"], *(each[name] for name in SHOWN)]
+            for prompt in map(group_json, groups)
+            for each in prompt["completions"]
+        ]
+        table = wandb.Table(columns=["step", "prompt", "answer", *SHOWN], data=rows)
+        self._run.log({"train/step": step, "rollouts/samples": table})
+
     def close(self) -> None:
         self._run.finish()
+
+
+def wandb_mode() -> tuple[str, str]:
+    """The mode of W&B, and why."""
+    if chosen := os.environ.get("WANDB_MODE"):
+        return chosen, f"WANDB_MODE={chosen}"
+    source = wandb_key_source()
+    return ("online", f"the key of {source}") if source else ("offline", "no API key")
 
 
 def wandb_key_source() -> str | None:
@@ -129,6 +161,13 @@ class TensorboardTracker:
 
     def alarm(self, step: int, alarm: Alarm) -> None:
         self._writer.add_text("alarms", f"{alarm.name}: {alarm.text}", step)
+
+    def rollouts(self, step: int, groups: Sequence[Group]) -> None:
+        """The first completion of each; the text is Markdown, so it is shown as code."""
+        for index, group in enumerate(groups):
+            text = f"{group.prompt.text}{group.completions[0].text}"
+            indented = "".join(f"    {line}\n" for line in text.splitlines())
+            self._writer.add_text(f"rollouts/{index}", indented, step)
 
     def close(self) -> None:
         self._writer.close()

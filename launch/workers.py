@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from configs.plan_placement import node_of_rank, node_of_sampler
 from configs.schema import RlConfig, RunConfig
 from launch.actors import LearnerActor, RewardActor, SamplerActor
-from launch.cluster import start_ray, stop_ray, wait_all
+from launch.cluster import ray_nodes, start_ray, stop_ray, this_node, wait_all
 from launch.learner_group import LearnerGroup
 from launch.run_folder import write_atomically
 
@@ -25,7 +28,7 @@ class Workers:
     samplers: list[Any]
     scorers: list[Any]
     processes: Mapping[str, int]
-    """Name -> process id, the driver's too."""
+    """Name -> process id, of those on the driver's node; the driver's too."""
 
     def peak_memory(self) -> dict[str, float]:
         """Metric name -> largest resident memory so far in GiB, of the processes on this node."""
@@ -52,30 +55,38 @@ def start_workers(
     """
     start_ray(config.learner.ranks + sum(samplers_and_scorers(config)))
     try:
-        yield _start_actors(config, str(model_path), max_tokens, log_dir)
+        nodes = ray_nodes(config.cluster.nodes, config.cluster.start_timeout_s)
+        yield _start_actors(config, str(model_path), max_tokens, log_dir, nodes)
     finally:
         stop_ray()
 
 
-def _start_actors(config: RunConfig, model_path: str, max_tokens: int, log_dir: Path) -> Workers:
-    def environment(role: str, index: int, processes: int) -> dict[str, Any]:
+def _start_actors(
+    config: RunConfig, model_path: str, max_tokens: int, log_dir: Path, nodes: Sequence[str]
+) -> Workers:
+    """nodes: Ray's ids of the machines, the driver's first."""
+    ranks = config.learner.ranks
+    samplers, scorers = samplers_and_scorers(config)
+
+    def options(role: str, index: int, processes: int) -> dict[str, Any]:
         variables = worker_environment(config, role, index, processes)
-        return {"runtime_env": {"env_vars": variables}}
+        return {"runtime_env": {"env_vars": variables}} | _on(nodes[node_of(config, role, index)])
 
     def log_file(name: str) -> str:
         return str(log_dir / f"{name}.log")
 
-    ranks = config.learner.ranks
-    samplers, scorers = samplers_and_scorers(config)
     learner_actors = [
-        LearnerActor.options(**environment("learner", i, ranks)).remote(log_file(f"learner-{i}"))
+        LearnerActor.options(**options("learner", i, ranks)).remote(log_file(f"learner-{i}"))
         for i in range(ranks)
     ]
     sampler_actors = [
-        SamplerActor.options(**environment("sampler", i, samplers)).remote(log_file(f"sampler-{i}"))
+        SamplerActor.options(**options("sampler", i, samplers)).remote(log_file(f"sampler-{i}"))
         for i in range(samplers)
     ]
-    reward_actors = [RewardActor.remote(log_file(f"reward-{i}"), config) for i in range(scorers)]
+    reward_actors = [
+        RewardActor.options(**_on(nodes[0])).remote(log_file(f"reward-{i}"), config)
+        for i in range(scorers)
+    ]
     timeout_s = config.cluster.start_timeout_s
     (address,) = wait_all(
         [learner_actors[0].meeting_point.remote(config.cluster.rendezvous_port)],
@@ -114,8 +125,15 @@ def _start_actors(config: RunConfig, model_path: str, max_tokens: int, log_dir: 
     )
     processes = {"driver": os.getpid(), **dict(zip(names, pids, strict=True))}
     write_atomically(log_dir / "processes.json", json.dumps(processes, indent=2))
+    places = [node_of(config, "learner", i) for i in range(ranks)]
+    places += [node_of(config, "sampler", i) for i in range(samplers)] + [0] * scorers
+    here = {
+        name: pid
+        for name, pid, node in zip(names, pids, places, strict=True)
+        if nodes[node] == this_node()
+    }
     learner = LearnerGroup(learner_actors, config.cluster.step_timeout_s)
-    return Workers(learner, sampler_actors, reward_actors, processes)
+    return Workers(learner, sampler_actors, reward_actors, {"driver": os.getpid(), **here})
 
 
 def start_samplers(
@@ -123,9 +141,11 @@ def start_samplers(
 ) -> list[Any]:
     """The samplers of config.rollout on a cluster that is there, without a learner."""
     count = config.rollout.samplers
+    nodes = ray_nodes(config.cluster.nodes, config.cluster.start_timeout_s)
     actors = [
         SamplerActor.options(
-            runtime_env={"env_vars": worker_environment(config, "sampler", i, count)}
+            runtime_env={"env_vars": worker_environment(config, "sampler", i, count)},
+            **_on(nodes[node_of(config, "sampler", i)]),
         ).remote(str(log_dir / f"sampler-{i}.log"))
         for i in range(count)
     ]
@@ -150,27 +170,45 @@ def samplers_and_scorers(config: RunConfig) -> tuple[int, int]:
     return 0, 0
 
 
+def _on(node: str) -> dict[str, Any]:
+    """The option of an actor that puts it on a node."""
+    return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False)}
+
+
+def node_of(config: RunConfig, role: str, index: int) -> int:
+    """Number of the machine of a learner rank or a sampler."""
+    if role == "learner":
+        return node_of_rank(config.cluster, index)
+    return node_of_sampler(config.cluster, index, _width(config, role))
+
+
+def _width(config: RunConfig, role: str) -> int:
+    """GPUs of one process."""
+    if role == "sampler" and isinstance(config, RlConfig):
+        return config.rollout.tensor_parallel
+    return 1
+
+
 def threads_per_process(config: RunConfig, processes: int) -> int:
-    """Phases take turns, so each kind of process may use all threads, shared among its own."""
-    return max(1, (config.cluster.threads or os.cpu_count() or 1) // processes)
+    """Phases take turns, so each kind of process may use all threads, shared among those of its own
+    kind on a machine."""
+    on_a_node = -(-processes // config.cluster.nodes)
+    return max(1, (config.cluster.threads or os.cpu_count() or 1) // on_a_node)
 
 
 def worker_environment(config: RunConfig, role: str, index: int, processes: int) -> dict[str, str]:
     """Environment variables of one actor; Ray would otherwise allow it one thread.
 
     On GPUs, learner rank i has GPU i and sampler j the tensor_parallel GPUs from
-    j * tensor_parallel on: the phases take turns on the same devices.
+    j * tensor_parallel on, counted through all machines: the phases take turns on the same devices.
     """
     threads = str(threads_per_process(config, processes))
     variables = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     if config.cluster.device == "cpu":
         return variables | {"DS_ACCELERATOR": "cpu", "CUDA_VISIBLE_DEVICES": ""}
-    width = 1
-    if role == "sampler":
-        assert isinstance(config, RlConfig)
-        width = config.rollout.tensor_parallel
-    devices = ",".join(str(index * width + offset) for offset in range(width))
+    width = _width(config, role)
+    first = index * width - node_of(config, role, index) * config.cluster.devices_per_node
     return variables | {
-        "CUDA_VISIBLE_DEVICES": devices,
+        "CUDA_VISIBLE_DEVICES": ",".join(str(first + offset) for offset in range(width)),
         "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1",
     }

@@ -11,9 +11,14 @@ from configs.pipeline import StageConfig
 from launch.backends.base import Backend, Job
 from launch.backends.kubernetes import KubernetesBackend
 from launch.backends.local import LocalBackend
+from launch.backends.slurm import SlurmBackend
 from launch.run_folder import write_atomically
 
-BACKENDS: dict[str, type[Backend]] = {"local": LocalBackend, "kubernetes": KubernetesBackend}
+BACKENDS: dict[str, type[Backend]] = {
+    "local": LocalBackend,
+    "slurm": SlurmBackend,
+    "kubernetes": KubernetesBackend,
+}
 """cluster.kind -> who takes care of it."""
 
 

@@ -88,17 +88,14 @@ class KubernetesBackend:
             raise UserError(f"{run_dir}: the job has no pod, so there is no log yet, or no more")
 
     def signal(self, run_dir: Path, job: Job) -> str:
-        folder = _pod_run_dir(run_dir)
-        # Renamed into place, as launch.stop does it.
-        script = f"cd '{folder}' && echo final > .STOP.tmp && mv .STOP.tmp STOP"
         kubectl = _of(job)
         pod = _pod(kubectl, job, submitter=False)
         if pod is None:
-            raise UserError(
-                f"RayJob {job.id}: has no head pod at the moment; try again when `launch status` "
-                "says that it runs, or end it with `launch cancel`"
-            )
-        _in_head(kubectl, pod, "bash", "-c", script)
+            self.cancel(run_dir, job)
+            return "it was waiting for pods; its RayJob is deleted"
+        # Renamed into place, as launch.stop does it.
+        write = "echo final > .STOP.tmp && mv .STOP.tmp STOP"
+        _in_head(kubectl, pod, "bash", "-c", f"cd '{_pod_run_dir(run_dir)}' && {write}")
         return "it saves and ends after the step that is running"
 
     def cancel(self, run_dir: Path, job: Job) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from configs.errors import UserError
 from configs.pipeline import StageConfig
 from launch.backends.base import Job, JobState
-from launch.backends.log_files import log_file, read_lines
+from launch.backends.log_files import follow_log, log_file, read_lines
 from launch.stop import withdraw_stop
 
 
@@ -45,8 +45,10 @@ class LocalBackend:
         pass
 
     def logs(self, run_dir: Path, job: Job, role: str, *, follow: bool) -> Iterator[str]:
-        path = log_file(run_dir, role or "driver")
-        return read_lines(path, lambda: follow and self.poll(job).alive)
+        role = role or "driver"
+        if follow:
+            return follow_log(run_dir, role, lambda: self.poll(job).alive)
+        return read_lines(log_file(run_dir, role))
 
     def signal(self, run_dir: Path, job: Job) -> str:
         return "it saves and ends after the step that is running"

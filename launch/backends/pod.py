@@ -9,6 +9,7 @@ from pathlib import Path
 
 from configs.errors import UserError
 from launch.backends.heartbeat import beats, heartbeat, wait_for_silence
+from launch.cluster import JOIN
 from launch.stop import FILE, stop_asked, withdraw_stop
 
 SETTINGS_VARIABLE = "R1_FOUNDRY_SETTINGS"
@@ -33,6 +34,9 @@ def main() -> int:
             wait_for_silence(run_dir)
         # Whoever asked for it meant the attempt before.
         withdraw_stop(run_dir)
+        # Ray sets it for jobs; a driver that finds none starts a Ray of its own.
+        if "RAY_ADDRESS" in os.environ:
+            os.environ[JOIN] = os.environ["RAY_ADDRESS"]
         with heartbeat(run_dir):
             return run(config)
     except UserError as error:

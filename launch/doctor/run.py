@@ -15,7 +15,7 @@ from configs.schema import RlConfig, RunConfig
 from launch.alarms import FREE_DISK
 from launch.backends.job import BACKENDS, backend_of
 from launch.doctor.finding import Finding, ok, problem, warning
-from launch.trackers import wandb_key_source
+from launch.trackers import wandb_mode
 from rewards.sandbox.tiers import choose_machine
 
 Run = Callable[[Sequence[str]], subprocess.CompletedProcess[str]]
@@ -135,14 +135,14 @@ def sandbox(config: RlConfig) -> Finding:
 def wandb(config: RunConfig) -> Finding:
     if not config.tracking.wandb:
         return ok("W&B", "off (tracking.wandb=false)")
-    source = wandb_key_source()
-    if source is None:
+    mode, why = wandb_mode()
+    if why == "no API key":
         return warning(
             "W&B",
             "no API key: the run is kept offline in run_dir/wandb",
             "wandb login, or export WANDB_API_KEY; later: wandb sync",
         )
-    return ok("W&B", f"online, with the key of {source}; project {config.tracking.wandb_project}")
+    return ok("W&B", f"{mode}, by {why}; project {config.tracking.wandb_project}")
 
 
 def scheduler(config: RunConfig, run: Run) -> Finding:

@@ -89,6 +89,7 @@ CHARTS = (
         "Judged as in the data",
         {"held out": "heldout/accuracy", "training": "judged/accuracy"},
     ),
+    Chart("Policy", "Chosen against rejected", {"difference": "judged/logit"}, "mean difference"),
     Chart("Policy", "Held-out loss", {"held out": "heldout/loss"}, "nats per token", key=True),
     Chart("Policy", "Entropy of the policy", {"entropy": "actor/entropy"}, "nats", key=True),
     Chart("Policy", "KL to the reference", {"KL": "actor/kl_loss"}, "nats"),

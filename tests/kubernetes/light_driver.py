@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from pathlib import Path
+from unittest.mock import patch
 
 import launch.run
 from configs.schema import RlConfig
@@ -34,12 +34,10 @@ def train(folder: RunFolder, config: RlConfig, title: str) -> None:
     folder.write_status(phase="finished", step=step)
 
 
-def show(folder: Path, report: Path) -> None:
+def show(folder: RunFolder, config: RlConfig) -> None:
     print("the end", flush=True)
 
 
 if __name__ == "__main__":
-    launch.run._train = train
-    launch.run.print_outcome = show
-    launch.run.write_report = lambda folder: folder
-    sys.exit(main())
+    with patch.object(launch.run, "_do", train), patch.object(launch.run, "_show", show):
+        sys.exit(main())

@@ -118,14 +118,26 @@ def test_a_cancelled_run_is_gone_at_once_and_resume_continues_it(
     pods: Operator, words: list[str], look: Look, tmp_path: Path
 ) -> None:
     run_dir = str(tmp_path / "runs" / "nano")
-    assert main([*words, "recipe.steps=30"]) == 0
+    assert main([*words, "recipe.steps=1000"]) == 0
     reached = wait_for(look, lambda status: status["step"] >= 1)["step"]
     assert main(["cancel", run_dir]) == 0
     assert look()["detail"] == "the RayJob has been deleted"
     assert main(["resume", run_dir]) == 0
-    done = wait_for(look, ended)
-    assert (done["phase"], done["step"]) == ("finished", 30)
-    assert len(done["lives"]) == 2 and reached < 30
+    again = wait_for(look, lambda status: len(status["lives"]) == 2 and status["step"] > reached)
+    assert again["lives"][0]["exit_code"] == 85 and again["lives"][1].get("ended") is None
+    assert main(["stop", run_dir]) == 0
+    wait_for(look, ended)
+
+
+def test_a_run_that_waits_for_pods_is_stopped_by_taking_it_away(
+    server: Server, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_dir = str(tmp_path / "runs" / "nano")
+    assert main(words) == 0  # no operator looks after it
+    capsys.readouterr()
+    assert main(["stop", run_dir]) == 0
+    assert capsys.readouterr().out == "it was waiting for pods; its RayJob is deleted\n"
+    assert server.store.find("rayjobs", NAMESPACE) == []
 
 
 def test_secrets_reach_the_driver_and_no_file(

@@ -13,7 +13,7 @@ import pytest
 
 from configs.compose import load_config
 from configs.errors import UserError
-from configs.schema import SampledDataConfig
+from configs.schema import ChatData, SampledDataConfig
 from launch import data_making
 from launch.console import RunConsole
 from launch.data_console import print_data_outcome
@@ -23,6 +23,7 @@ from launch.stop import StopAsked, ask_to_stop
 from recipes.nano_corpus import wild_solution
 from recipes.nano_tokenizer import EOS, build_tokenizer
 from recipes.nano_world import draw_problems
+from recipes.sft_data import load_sequences
 from rewards.scoring import Scorer
 from rl.records import Completion, Group, Prompt, SamplingSettings
 
@@ -125,6 +126,8 @@ def test_every_sample_is_kept_or_listed(
         assert reasons[reason] == sum(row["reason"] == reason for row in rejected) > 0
     per_prompt = [row["id"].rpartition("-")[0] for row in rows]
     assert max(map(per_prompt.count, per_prompt)) == 2
+    sets = load_sequences(ChatData(path=str(run_dir / "data.jsonl")), TOKENIZER, (1,))
+    assert (len(sets.train) + len(sets.heldout), sets.counts()) == (len(rows), {})
     print_data_outcome(run_dir)
     shown = capsys.readouterr().out
     assert "the answer is not right" in shown and f"{len(rows)} rows" in shown

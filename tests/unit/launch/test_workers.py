@@ -6,11 +6,11 @@ import socket
 
 import pytest
 
-from configs.clusters import LocalCluster
+from configs.clusters import LocalCluster, SlurmCluster
 from configs.errors import UserError
 from configs.schema import RolloutSettings
 from launch.cluster import free_port
-from launch.workers import threads_per_process, worker_environment
+from launch.workers import node_of, threads_per_process, worker_environment
 from tests.loop.fakes import make_config
 
 
@@ -47,3 +47,31 @@ def test_port_in_use_is_one_clear_line() -> None:
         with pytest.raises(UserError, match=f"cluster.rendezvous_port={port}: cannot be used"):
             free_port("127.0.0.1", port)
     assert free_port("127.0.0.1") > 0
+
+
+def test_several_machines_on_cpus_keep_learner_and_samplers_apart() -> None:
+    def nodes(role: str, count: int) -> list[int]:
+        return [node_of(config, role, index) for index in range(count)]
+
+    config = make_config().model_copy(update={"cluster": SlurmCluster(nodes=3, threads=8)})
+    assert nodes("learner", 5) == [0, 1, 2, 0, 1]
+    assert nodes("sampler", 4) == [2, 1, 0, 2]
+    assert threads_per_process(config, 5) == 4  # two on a machine
+
+
+def test_gpus_are_counted_through_the_machines() -> None:
+    config = make_config().model_copy(
+        update={
+            "cluster": SlurmCluster(device="cuda", nodes=2, devices_per_node=4),
+            "rollout": RolloutSettings(tensor_parallel=2, transfer="nccl"),
+        }
+    )
+    places = [
+        (node_of(config, role, i), worker_environment(config, role, i, n)["CUDA_VISIBLE_DEVICES"])
+        for role, n in (("learner", 8), ("sampler", 4))
+        for i in range(n)
+    ]
+    assert places == [
+        *[(0, "0"), (0, "1"), (0, "2"), (0, "3"), (1, "0"), (1, "1"), (1, "2"), (1, "3")],
+        *[(0, "0,1"), (0, "2,3"), (1, "0,1"), (1, "2,3")],
+    ]

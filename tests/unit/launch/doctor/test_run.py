@@ -114,6 +114,7 @@ def test_wandb_names_the_source_of_the_key_and_never_the_key(
 ) -> None:
     config = load_config(["tracking.wandb=true"])
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     assert wandb(config).level == "warning"
     (tmp_path / "netrc").write_text("machine example.org login a password hidden\n")
@@ -122,6 +123,8 @@ def test_wandb_names_the_source_of_the_key_and_never_the_key(
     assert wandb(config).level == "ok" and "netrc" in wandb(config).text
     monkeypatch.setenv("WANDB_API_KEY", "hidden")
     assert "WANDB_API_KEY" in wandb(config).text and "hidden" not in wandb(config).text
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert wandb(config).text.startswith("offline, by WANDB_MODE=offline")
     assert wandb(load_config([])).text.startswith("off")
 
 
