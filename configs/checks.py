@@ -221,6 +221,40 @@ def device_has_what_it_needs(config: RlConfig) -> str | None:
     return None
 
 
+def general_prompts_have_models(config: RlConfig) -> str | None:
+    models = {
+        "reward.helpful_model": config.reward.helpful_model,
+        "reward.safety_model": config.reward.safety_model,
+    }
+    missing = [setting for setting, path in models.items() if not path]
+    if config.data.general and missing:
+        return (
+            f"data.general={config.data.general}: {' and '.join(missing)} must name the final/ "
+            "folders of runs of r1/reward_helpful and r1/reward_safety"
+        )
+    if not config.data.general and len(missing) < 2:
+        return "reward.helpful_model, reward.safety_model: nothing to rate; add data.general"
+    return None
+
+
+def both_kinds_of_prompts_in_a_step(config: RlConfig) -> str | None:
+    prompts = config.rollout.prompts_per_step
+    general = round(config.recipe.general_share * prompts)
+    if not config.data.general or 0 < general < prompts:
+        return None
+    return (
+        f"recipe.general_share={config.recipe.general_share}: gives {general} general prompts of "
+        f"rollout.prompts_per_step={prompts}; there must be some of either kind"
+    )
+
+
+def general_prompts_are_there(config: RlConfig) -> str | None:
+    general = config.data.general
+    if not general or general == "nano" or Path(general).expanduser().is_file():
+        return None
+    return f"data.general={general}: no such file; name a .jsonl file, or nano"
+
+
 def prefixes_are_shared_on_the_cpu(config: RunConfig) -> str | None:
     if config.learner.share_prefixes and config.cluster.device == "cuda":
         return "learner.share_prefixes=true: needs cluster.device=cpu; on GPUs set it to false"
@@ -378,6 +412,8 @@ SETTING_CHECKS: list[Callable[[RlConfig], str | None]] = [
     prefixes_are_shared_on_the_cpu,
     data_fits_model,
     rules_can_check_the_data,
+    general_prompts_have_models,
+    both_kinds_of_prompts_in_a_step,
 ]
 
 FILE_CHECKS: list[Callable[[RlConfig], str | None]] = [
@@ -385,6 +421,7 @@ FILE_CHECKS: list[Callable[[RlConfig], str | None]] = [
     expert_parallel_divides_experts,
     data_file_has_rows,
     problem_data_is_there,
+    general_prompts_are_there,
     local_run_is_on_one_machine,
     run_dir_is_writable,
 ]

@@ -30,6 +30,12 @@ class RlRecipe(Settings):
     """Sample, score, update."""
     steps: Positive = 650
     """Rollouts in the run. The paper's 10,400 updates are 650 rollouts of 16 updates."""
+    general_from_step: NonNegative = 0
+    """Finished steps after which general prompts join, where data.general names some: late, since
+    preference rewards are hacked when they last (the paper: the last 400 of 1,700 updates)."""
+    general_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.47
+    """Share of general prompts in a step from there on; of the paper's RL prompts 78,000 of 166,000
+    are general, and how they are mixed is not said."""
     checkpoint_every: Positive = 25
     """Steps between checkpoints; the last step is always saved."""
     keep_checkpoints: Annotated[int, Field(ge=2)] = 2
@@ -104,6 +110,9 @@ class NanoData(Settings):
     """Held-out problems never occur in any training split."""
     template: Literal["r1_zero", "chat"] = "r1_zero"
     """r1_zero: plain text as in the base model's corpus; chat: the tokenizer's chat template."""
+    general: str = ""
+    """General prompts, rated by reward models, beside the problems: "nano", or a .jsonl file with
+    prompt, set (helpfulness or safety) and language. Empty: none."""
 
 
 class Gsm8kData(Settings):
@@ -119,6 +128,9 @@ class Gsm8kData(Settings):
     """r1_zero: the paper's plain-text prompt (Table 1); chat: the tokenizer's chat template."""
     max_prompt_tokens: Positive = 512
     """Longer prompts are left out, counted and reported."""
+    general: str = ""
+    """General prompts, rated by reward models, beside the problems: a .jsonl file with prompt, set
+    (helpfulness or safety) and language. Empty: none."""
 
 
 class ProblemData(Settings):
@@ -151,6 +163,9 @@ class ProblemData(Settings):
     in which form the answer is wanted."""
     max_prompt_tokens: Positive = 512
     """Longer prompts are left out and listed."""
+    general: str = ""
+    """In reinforcement learning, general prompts beside the problems, rated by reward models: a
+    .jsonl file with prompt, set (helpfulness or safety) and language. Empty: none."""
 
 
 class MathSettings(Settings):
@@ -257,6 +272,13 @@ class RewardSettings(Settings):
     without tags; soft: a quarter for each of the four tags that is there once and in order."""
     language: float = 0.0
     """Weight of the share of the thinking that is in the prompt's language (0 to 1)."""
+    preference: float = 1.0
+    """Weight of what a reward model says of a general prompt's response (0 to 1), in the place that
+    accuracy has for problems."""
+    helpful_model: str = ""
+    """Reward model of the helpfulness prompts: the final/ folder of a run of r1/reward_helpful."""
+    safety_model: str = ""
+    """The same for the safety prompts: of r1/reward_safety."""
     max_stripped_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.8
     """Part of the thinking, by words, that may be formulas and code; beyond it the language part
     falls, to 0 where there is nothing else."""

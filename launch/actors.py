@@ -17,6 +17,7 @@ import ray
 
 from configs.schema import RewardModelConfig, RlConfig, RunConfig
 from launch.cluster import free_port
+from rewards.preference import Exchange
 from rl.judged import JudgedRow
 from rl.protocols import Policy
 from rl.records import Completion, GenerationRequest, Prompt, Row, SamplingSettings, Score
@@ -143,8 +144,10 @@ class LearnerActor(_Worker):
     def update(self, rows: Sequence[Any], learning_rate: float) -> Mapping[str, float]:
         return self._learner.update(rows, learning_rate)
 
-    def log_probs(self, rows: Sequence[Row], policy: Policy) -> list[Any]:
-        return self._learner.log_probs(rows, policy)
+    def log_probs(
+        self, rows: Sequence[Row], policy: Policy, temperature: float | None = None
+    ) -> list[Any]:
+        return self._learner.log_probs(rows, policy, temperature)
 
     def scores(self, rows: Sequence[JudgedRow]) -> list[Any]:
         from model.reward_learner import DeepSpeedRewardLearner
@@ -206,6 +209,46 @@ class LearnerActor(_Worker):
 
     def load(self, folder: str) -> None:
         self._learner.load(Path(folder))
+
+
+@ray.remote(num_cpus=1)
+class InferenceActor(_Worker):
+    """One reward model, forward only: the HelpfulnessModel and SafetyModel protocols."""
+
+    def start(
+        self, folder: str, setting: str, objective: str, config: RlConfig, *, threads: int
+    ) -> None:
+        import torch
+
+        from model.reward_inference import RewardInference
+        from recipes.reward_folder import read_facts
+        from recipes.reward_tokens import RewardEncoder
+        from rollout.tokens import end_token_ids, load_tokenizer
+
+        path = Path(folder).expanduser()
+        self._facts = read_facts(path, setting, objective)
+        self._encoder = RewardEncoder(load_tokenizer(path), end_token_ids(path))
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(config.deterministic)
+        self._model = RewardInference(
+            path,
+            config.learner.dtype,
+            device=config.cluster.device,
+            row_tokens=config.learner.row_tokens,
+        )
+        self._offloads = config.learner.offload
+        if self._offloads:
+            self._model.offload()
+
+    def rate(self, exchanges: Sequence[Exchange]) -> list[float]:
+        """One reward per exchange. On shared devices the model is there for this call alone."""
+        if self._offloads:
+            self._model.reload()
+        ids = [self._encoder.encode(each.prompt, each.response) for each in exchanges]
+        rewards = [self._facts.reward(score) for score in self._model.scores(ids)]
+        if self._offloads:
+            self._model.offload()
+        return rewards
 
 
 # Scoring has no state: a reward actor that dies is started again and its work repeated.

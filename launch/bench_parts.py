@@ -76,7 +76,7 @@ def samplers_alone(config: RlConfig, index: int, _address: str, sender: Any) -> 
         folder,
         config.rollout,
         device=config.cluster.device,
-        max_model_len=longest_sequence(config, prompts),
+        max_model_len=longest_sequence(config, [*prompts.train, *prompts.heldout]),
         threads=threads_per_process(config, samplers),
         seed=config.seed,
         deterministic=config.deterministic,

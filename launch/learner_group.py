@@ -33,9 +33,13 @@ class LearnerGroup:
         # Metrics are summed over the ranks inside the learner, so any rank's answer is everybody's.
         return self._wait(refs, "update")[0]
 
-    def log_probs(self, rows: Sequence[Sequence[Row]], policy: Policy) -> list[list[Tensor]]:
+    def log_probs(
+        self, rows: Sequence[Sequence[Row]], policy: Policy, temperature: float | None = None
+    ) -> list[list[Tensor]]:
+        """temperature: None for that of sampling."""
         refs = [
-            rank.log_probs.remote(own, policy) for rank, own in zip(self._ranks, rows, strict=True)
+            rank.log_probs.remote(own, policy, temperature)
+            for rank, own in zip(self._ranks, rows, strict=True)
         ]
         return self._wait(refs, f"{policy} log-probs")
 

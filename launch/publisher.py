@@ -64,7 +64,8 @@ class RayPublisher:
         return self._metrics
 
     def _learner_log_probs(self, sequences: tuple[tuple[int, ...], ...]) -> list[list[float]]:
-        """Log-prob of each token of each sequence under the learner's policy."""
+        """Log-prob of each token of each sequence under the learner's policy, at temperature 1, as
+        the canary samples."""
         samples = [
             Sample(
                 prompt_id="canary",
@@ -83,7 +84,7 @@ class RayPublisher:
             row_tokens=max(longest, self._row_tokens),
             num_ranks=self._learner.num_ranks,
         )
-        values = self._learner.log_probs(rows, "policy")
+        values = self._learner.log_probs(rows, "policy", temperature=1.0)
         flat_rows = [row for rank in rows for row in rank]
         flat_values = [value for rank in values for value in rank]
         return [value.tolist() for value in unpack(flat_rows, flat_values)]

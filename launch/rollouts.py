@@ -19,6 +19,7 @@ import ray
 
 from configs.schema import RewardSettings
 from launch.cluster import WorkerLost, wait_all
+from launch.preferences import Preferences
 from launch.transfer import Turns
 from rewards.scoring import with_neutral_language
 from rl.records import Completion, GenerationRequest, Group, Prompt, SamplingSettings, Score
@@ -53,13 +54,16 @@ class RayRollouts:
         journal: Journal,
         plan: GenerationPlan,
         turns: Turns | None,
+        preferences: Preferences | None = None,
     ) -> None:
-        """turns: None where no learner shares the devices."""
+        """turns: None where no learner shares the devices. preferences: rates the responses to
+        general prompts, where there are any."""
         self._samplers = samplers
         self._scorers = scorers
         self._journal = journal
         self._plan = plan
         self._turns = turns
+        self._preferences = preferences
 
     def journalled(self, step: int, prompts: Sequence[Prompt]) -> bool:
         return len(self._journal.read(step)) == len(self._waves(prompts))
@@ -95,11 +99,16 @@ class RayRollouts:
             if requests:
                 streams[sampler.generate.remote(requests, sampling)] = f"sampler {index}"
         batches, scores = self._drain(streams, prompts_ref, sampling.max_tokens)
+        groups = _group(prompts, samples_per_prompt, batches, scores)
+        if self._preferences is not None:
+            if self._turns is not None:
+                self._turns.reward_models()
+            groups = self._preferences(groups)
         if self._turns is not None:
             self._turns.learner()
         return [
             replace(group, scores=tuple(with_neutral_language(group.scores, self._plan.reward)))
-            for group in _group(prompts, samples_per_prompt, batches, scores)
+            for group in groups
         ]
 
     def _waves(self, prompts: Sequence[Prompt]) -> list[Sequence[Prompt]]:

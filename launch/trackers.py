@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Literal, Protocol, get_args
 from urllib.parse import urlsplit
 
+from configs.errors import UserError
 from configs.schema import RunConfig
 from launch.alarms import Alarm
 from recipes.evaluation import group_json
 from rl.records import Group
 
 logger = logging.getLogger(__name__)
+
+WandbMode = Literal["online", "offline", "disabled", "shared"]
 
 SHOWN = ("text", "reward", "outcome", "tokens", "finish_reason", "policy_version")
 """Of a completion, in a table of rollouts."""
@@ -108,7 +111,7 @@ class WandbTracker:
         """A table with a row for each completion."""
         import wandb
 
-        rows = [
+        rows: list[Iterable[Any]] = [
             [step, prompt["prompt"], prompt["answer"], *(each[name] for name in SHOWN)]
             for prompt in map(group_json, groups)
             for each in prompt["completions"]
@@ -120,10 +123,14 @@ class WandbTracker:
         self._run.finish()
 
 
-def wandb_mode() -> tuple[str, str]:
-    """The mode of W&B, and why."""
+def wandb_mode() -> tuple[WandbMode, str]:
+    """The mode of W&B, and why. Raises UserError for one that W&B does not know."""
     if chosen := os.environ.get("WANDB_MODE"):
-        return chosen, f"WANDB_MODE={chosen}"
+        for mode in get_args(WandbMode):
+            if mode == chosen:
+                return mode, f"WANDB_MODE={chosen}"
+        known = ", ".join(get_args(WandbMode))
+        raise UserError(f"WANDB_MODE={chosen}: must be one of {known}, or not set")
     source = wandb_key_source()
     return ("online", f"the key of {source}") if source else ("offline", "no API key")
 

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from configs.facts import max_prompt_tokens
 from configs.schema import AnyRunConfig, NanoModel, RlConfig
 from launch.checkpoints import Checkpoints
 from launch.console import RunConsole
 from launch.learner_group import LearnerGroup
 from launch.observer import RunObserver
+from launch.preferences import Preferences
 from launch.publisher import RayPublisher
 from launch.record import RunRecord
 from launch.rollouts import GenerationPlan, RayRollouts
 from launch.run_folder import RunFolder, write_atomically
 from launch.transfer import DeviceTransfer, ObjectStoreTransfer, SamplerGroup, Turns
 from launch.workers import start_workers
-from recipes.datasets import PromptSets, load_prompts, prompts_for_step
+from recipes.datasets import PromptSets, load_prompts
+from recipes.general_prompts import load_general, mixed_prompts_for_step
 from recipes.nano_base import Progress, build_base
 from recipes.nano_student import build_student
 from rewards.scoring import check_gold_answers
 from rl.loop import train
 from rl.protocols import LoopState
+from rl.records import Prompt
 from rollout.canary import Canary
 from rollout.journal import Journal
 from rollout.tokens import load_tokenizer
@@ -31,9 +36,15 @@ from rollout.tokens import load_tokenizer
 def train_in(folder: RunFolder, config: RlConfig, console: RunConsole) -> None:
     """Everything between an opened run folder and a finished run in it."""
     model_path = base_model(config, console.pretraining)
-    prompts = load_prompts(config.data, load_tokenizer(model_path))
+    tokenizer = load_tokenizer(model_path)
+    prompts = load_prompts(config.data, tokenizer)
+    general = (
+        load_general(config.data.general, tokenizer, max_prompt_tokens(config))
+        if config.data.general
+        else []
+    )
     list_rejected(folder, prompts, console)
-    check_gold_answers(prompts.train, config.reward)
+    check_gold_answers([*prompts.train, *general], config.reward)
     journal = Journal(folder.path / "journal")
     checkpoints = Checkpoints(folder.path / "checkpoints", config.recipe.keep_checkpoints)
     plan = GenerationPlan(
@@ -45,7 +56,7 @@ def train_in(folder: RunFolder, config: RlConfig, console: RunConsole) -> None:
     )
     console.doing("starting Ray, the sampler and the learner")
     folder.write_status(phase="starting")
-    max_tokens = longest_sequence(config, prompts)
+    max_tokens = longest_sequence(config, [*prompts.train, *prompts.heldout, *general])
     canary = Canary.build(
         config.rollout, [prompt.token_ids for prompt in prompts.train], max_tokens
     )
@@ -53,7 +64,14 @@ def train_in(folder: RunFolder, config: RlConfig, console: RunConsole) -> None:
         state = resume(workers.learner, checkpoints, console)
         samplers = SamplerGroup(workers.samplers, config.cluster.step_timeout_s)
         turns = Turns(workers.learner, samplers, config.learner.offload)
-        rollouts = RayRollouts(workers.samplers, workers.scorers, journal, plan, turns)
+        rollouts = RayRollouts(
+            workers.samplers,
+            workers.scorers,
+            journal,
+            plan,
+            turns,
+            Preferences(workers.raters, config) if workers.raters else None,
+        )
         if config.rollout.transfer == "ray":
             transfer = ObjectStoreTransfer(workers.learner, samplers)
         else:
@@ -87,9 +105,7 @@ def train_in(folder: RunFolder, config: RlConfig, console: RunConsole) -> None:
         state = train(
             config,
             state,
-            prompts_for=lambda step: prompts_for_step(
-                prompts.train, config.rollout.prompts_per_step, step, config.seed
-            ),
+            prompts_for=lambda step: mixed_prompts_for_step(prompts.train, general, config, step),
             rollouts=rollouts,
             learner=workers.learner,
             publisher=publisher,
@@ -127,7 +143,7 @@ def resume(learner: LearnerGroup, checkpoints: Checkpoints, console: RunConsole)
     return state
 
 
-def longest_sequence(config: RlConfig, prompts: PromptSets) -> int:
+def longest_sequence(config: RlConfig, prompts: Sequence[Prompt]) -> int:
     """Tokens of the longest prompt and the longest completion that the run allows."""
     caps = [config.rollout.max_tokens, *config.rollout.max_tokens_schedule.values()]
-    return max(len(p.token_ids) for p in [*prompts.train, *prompts.heldout]) + max(caps)
+    return max(len(prompt.token_ids) for prompt in prompts) + max(caps)

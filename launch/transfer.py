@@ -73,10 +73,14 @@ class Turns:
             self._learner.offload()
             self._learner_here = False
 
-    def learner(self) -> None:
+    def reward_models(self) -> None:
+        """After samplers(): the learner is still away."""
         if self._offload and self._samplers_awake:
             self._samplers.each("sleep")
             self._samplers_awake = False
+
+    def learner(self) -> None:
+        self.reward_models()
         self._reload()
 
     def _wake(self) -> None:

@@ -14,7 +14,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from configs.plan_placement import node_of_rank, node_of_sampler
 from configs.schema import RlConfig, RunConfig
-from launch.actors import LearnerActor, RewardActor, SamplerActor
+from launch.actors import InferenceActor, LearnerActor, RewardActor, SamplerActor
 from launch.cluster import ray_nodes, start_ray, stop_ray, this_node, wait_all
 from launch.learner_group import LearnerGroup
 from launch.run_folder import write_atomically
@@ -27,6 +27,8 @@ class Workers:
     learner: LearnerGroup
     samplers: list[Any]
     scorers: list[Any]
+    raters: Mapping[str, Any]
+    """Setting -> the actor with its reward model; empty without general prompts."""
     processes: Mapping[str, int]
     """Name -> process id, of those on the driver's node; the driver's too."""
 
@@ -53,7 +55,8 @@ def start_workers(
 
     max_tokens: the longest prompt and completion together.
     """
-    start_ray(config.learner.ranks + sum(samplers_and_scorers(config)))
+    others = sum(samplers_and_scorers(config)) + len(reward_models(config))
+    start_ray(config.learner.ranks + others)
     try:
         nodes = ray_nodes(config.cluster.nodes, config.cluster.start_timeout_s)
         yield _start_actors(config, str(model_path), max_tokens, log_dir, nodes)
@@ -83,6 +86,13 @@ def _start_actors(
         SamplerActor.options(**options("sampler", i, samplers)).remote(log_file(f"sampler-{i}"))
         for i in range(samplers)
     ]
+    models = reward_models(config)
+    raters = {
+        setting: InferenceActor.options(**options("learner", min(i, ranks - 1), 1)).remote(
+            log_file(f"inference-{i}")
+        )
+        for i, setting in enumerate(models)
+    }
     reward_actors = [
         RewardActor.options(**_on(nodes[0])).remote(log_file(f"reward-{i}"), config)
         for i in range(scorers)
@@ -114,9 +124,14 @@ def _start_actors(
         for actor in sampler_actors
     ]
     names = [f"learner rank {i}" for i in range(ranks)] + [f"sampler {i}" for i in range(samplers)]
+    for setting, actor in raters.items():
+        folder, objective = models[setting]
+        threads = threads_per_process(config, 1)
+        starting.append(actor.start.remote(folder, setting, objective, config, threads=threads))
+    names += list(raters)
     wait_all(starting, what="start", names=names, timeout_s=timeout_s)
     names += [f"reward actor {i}" for i in range(scorers)]
-    actors = [*learner_actors, *sampler_actors, *reward_actors]
+    actors = [*learner_actors, *sampler_actors, *raters.values(), *reward_actors]
     pids = wait_all(
         [actor.process_id.remote() for actor in actors],
         what="start",
@@ -126,14 +141,17 @@ def _start_actors(
     processes = {"driver": os.getpid(), **dict(zip(names, pids, strict=True))}
     write_atomically(log_dir / "processes.json", json.dumps(processes, indent=2))
     places = [node_of(config, "learner", i) for i in range(ranks)]
-    places += [node_of(config, "sampler", i) for i in range(samplers)] + [0] * scorers
+    places += [node_of(config, "sampler", i) for i in range(samplers)]
+    places += [node_of(config, "learner", min(i, ranks - 1)) for i in range(len(raters))]
+    places += [0] * scorers
     here = {
         name: pid
         for name, pid, node in zip(names, pids, places, strict=True)
         if nodes[node] == this_node()
     }
     learner = LearnerGroup(learner_actors, config.cluster.step_timeout_s)
-    return Workers(learner, sampler_actors, reward_actors, {"driver": os.getpid(), **here})
+    running = {"driver": os.getpid(), **here}
+    return Workers(learner, sampler_actors, reward_actors, raters, running)
 
 
 def start_samplers(
@@ -168,6 +186,16 @@ def samplers_and_scorers(config: RunConfig) -> tuple[int, int]:
     if isinstance(config, RlConfig):
         return config.rollout.samplers, config.reward.workers
     return 0, 0
+
+
+def reward_models(config: RunConfig) -> dict[str, tuple[str, str]]:
+    """Setting -> folder and objective of the reward models that a run asks."""
+    if not isinstance(config, RlConfig) or not config.data.general:
+        return {}
+    return {
+        "reward.helpful_model": (config.reward.helpful_model, "pairwise"),
+        "reward.safety_model": (config.reward.safety_model, "pointwise"),
+    }
 
 
 def _on(node: str) -> dict[str, Any]:

@@ -94,9 +94,20 @@ class DeepSpeedLearner(Generic[RowType]):
         self._reference = ReferencePolicy(self._engine) if needs_reference else None
 
     @torch.no_grad()
-    def log_probs(self, rows: Sequence[Row], policy: Policy) -> list[Tensor]:
+    def log_probs(
+        self, rows: Sequence[Row], policy: Policy, temperature: float | None = None
+    ) -> list[Tensor]:
         """[T] float32 on the CPU for each of this rank's rows; 0 outside the loss mask and where
-        a segment begins."""
+        a segment begins. temperature: None for that of sampling."""
+        head = self._engine.module.lm_head
+        usual = head.temperature
+        head.temperature = usual if temperature is None else temperature
+        try:
+            return self._log_probs(rows, policy)
+        finally:
+            head.temperature = usual
+
+    def _log_probs(self, rows: Sequence[Row], policy: Policy) -> list[Tensor]:
         results: list[Tensor] = []
         with self._as(policy):
             for row in micro_batches(rows, self._settings.rows_per_micro_batch, self._device):

@@ -8,12 +8,19 @@ meddle with the reasoning; the safety model sees the whole response, reasoning a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rewards.format import ANSWER, END_ANSWER, THINK, scan_tags, strip_end_tokens
 from rewards.summary import summary_of
+from rl.records import Group, Score
+
+SETS = ("helpfulness", "safety")
+SET = "preference_set"
+"""Key of Prompt.metadata that only general prompts have: helpfulness or safety, whose model rates
+the responses. QUESTION is what the user says, outside any chat template."""
+QUESTION = "question"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,44 @@ def safety_rewards(model: SafetyModel, exchanges: Sequence[Exchange]) -> tuple[f
     Raises ValueError when the model returns another number of values, or one that is not finite.
     """
     return _checked(model.rate_responses(exchanges), len(exchanges)) if exchanges else ()
+
+
+def with_preferences(
+    groups: Sequence[Group], helpful: HelpfulnessModel, safety: SafetyModel, weight: float
+) -> list[Group]:
+    """The groups, with weight x the reward model's value added to the reward of the responses to
+    general prompts (arXiv 2501.12948v2, eq. 10); each is rated by the model of its own set. Others
+    stay as they are. A response that offers no summary is worth the least that any can be, 0."""
+    rated = [group for group in groups if SET in group.prompt.metadata]
+    by_set = {name: [g for g in rated if g.prompt.metadata[SET] == name] for name in SETS}
+    assert sum(map(len, by_set.values())) == len(rated), "a general prompt of an unknown set"
+    exchanges = {name: [e for g in by_set[name] for e in _exchanges(g)] for name in SETS}
+    values = {
+        "helpfulness": iter(helpfulness_rewards(helpful, exchanges["helpfulness"])),
+        "safety": iter(safety_rewards(safety, exchanges["safety"])),
+    }
+    return [
+        _with_values(group, values[group.prompt.metadata[SET]], weight)
+        if SET in group.prompt.metadata
+        else group
+        for group in groups
+    ]
+
+
+def _exchanges(group: Group) -> list[Exchange]:
+    question = group.prompt.metadata[QUESTION]
+    return [Exchange(question, completion.text) for completion in group.completions]
+
+
+def _with_values(group: Group, values: Iterator[float | None], weight: float) -> Group:
+    name = group.prompt.metadata[SET]
+    scores: list[Score] = []
+    for score in group.scores:
+        value = next(values) or 0.0
+        assert score.reward is not None and "accuracy" not in score.parts
+        parts = {**score.parts, "preference": value, f"preference_{name}": value}
+        scores.append(replace(score, reward=score.reward + weight * value, parts=parts))
+    return replace(group, scores=tuple(scores))
 
 
 def _checked(values: Sequence[float], count: int) -> tuple[float, ...]:

@@ -22,6 +22,7 @@ from rewards.format import format_reward, thinking_part
 from rewards.language import SCRIPTS_OF, language_share
 from rewards.math import MathChecker
 from rewards.overlong import overlong_penalty
+from rewards.preference import SET
 from rewards.repetition import repetition_penalty
 from rl.records import Completion, Outcome, Prompt, Score
 
@@ -46,6 +47,7 @@ class Scorer:
     Prompt.metadata: checker "code" makes Prompt.answer a JSON object of tests as in `launch score
     code`, "judge" makes it words that no rule compares, with any other the math checker compares
     it; language is the target of the language part.
+    preference_set, of general prompts: there is no answer, and a reward model has the word.
     """
 
     def __init__(self, settings: RewardSettings) -> None:
@@ -72,8 +74,13 @@ class Scorer:
         """R1-Zero's rule-based reward is accuracy + format (arXiv 2501.12948v2, eq. 4); the R1
         stages add the share of the target language (eq. 8). Other parts have weight 0 by default
         and are computed only with another one."""
-        outcome, accuracy = self._accuracy(prompt, completion.text)
-        parts = {"accuracy": accuracy, **self._text_parts(prompt, completion, max_tokens)}
+        text_parts = self._text_parts(prompt, completion, max_tokens)
+        if SET in prompt.metadata:
+            # A reward model's part is still to come: rewards.preference.with_preferences.
+            outcome, parts = Outcome.RATED, text_parts
+        else:
+            outcome, accuracy = self._accuracy(prompt, completion.text)
+            parts = {"accuracy": accuracy, **text_parts}
         if outcome in NO_VERDICT:
             return Score(reward=None, outcome=outcome, parts=parts)
         settings = self._settings
@@ -92,7 +99,7 @@ class Scorer:
         language = prompt.metadata.get("language")
         if self._settings.language != 0.0 and language not in SCRIPTS_OF:
             return f"its language is {language!r}; reward.language knows {', '.join(SCRIPTS_OF)}"
-        if _is_judged(prompt):
+        if SET in prompt.metadata or _is_judged(prompt):
             return None
         if not _is_code(prompt):
             verdict = self._math.check(prompt.answer, prompt.answer, is_answer=True)

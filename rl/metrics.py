@@ -42,11 +42,10 @@ def _reward_metrics(groups: Sequence[Group]) -> dict[str, float]:
     for name in sorted({name for score in judged for name in score.parts}):
         values = [score.parts[name] for score in judged if name in score.parts]
         metrics[f"reward/{name}/mean"] = fmean(values)
+    checked = [score.outcome for score in scores if score.outcome != Outcome.RATED]
     for outcome in Outcome:
-        if scores:
-            metrics[f"reward/outcome/{outcome}"] = fmean(
-                score.outcome == outcome for score in scores
-            )
+        if checked and outcome != Outcome.RATED:
+            metrics[f"reward/outcome/{outcome}"] = fmean(each == outcome for each in checked)
     return metrics
 
 
@@ -56,14 +55,17 @@ def _group_metrics(groups: Sequence[Group]) -> dict[str, float]:
     verdicts = [scores for scores in verdicts if scores]
     if not verdicts:
         return {}
-    right = [[score.outcome == Outcome.CORRECT for score in scores] for scores in verdicts]
-    return {
+    metrics = {
         "group/zero_std_frac": fmean(
             zero_variance([score.reward for score in scores]) for scores in verdicts
-        ),
-        "group/all_right": fmean(all(scores) for scores in right),
-        "group/all_wrong": fmean(not any(scores) for scores in right),
+        )
     }
+    checked = [scores for scores in verdicts if scores[0].outcome != Outcome.RATED]
+    right = [[score.outcome == Outcome.CORRECT for score in scores] for scores in checked]
+    if right:
+        metrics["group/all_right"] = fmean(all(scores) for scores in right)
+        metrics["group/all_wrong"] = fmean(not any(scores) for scores in right)
+    return metrics
 
 
 def _completion_metrics(groups: Sequence[Group]) -> dict[str, float]:

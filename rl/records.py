@@ -86,6 +86,8 @@ class Outcome(StrEnum):
     MEMORY_LIMIT = "memory_limit"
     OUTPUT_LIMIT = "output_limit"
     COMPILE_ERROR = "compile_error"
+    RATED = "rated"
+    """A general prompt: a reward model rates it, and there is no answer to check."""
     UNPARSEABLE_GOLD = "unparseable_gold"
     """The data set's own answer cannot be read: no reward."""
     CHECKER_ERROR = "checker_error"

@@ -135,7 +135,10 @@ def sandbox(config: RlConfig) -> Finding:
 def wandb(config: RunConfig) -> Finding:
     if not config.tracking.wandb:
         return ok("W&B", "off (tracking.wandb=false)")
-    mode, why = wandb_mode()
+    try:
+        mode, why = wandb_mode()
+    except UserError as error:
+        return problem("W&B", str(error), "unset WANDB_MODE")
     if why == "no API key":
         return warning(
             "W&B",

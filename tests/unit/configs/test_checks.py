@@ -80,6 +80,11 @@ BROKEN = {
         *("data.checker=judge", "model=smollm2_135m", "data=problems", "data.path=x"),
         "data.max_prompt_tokens=64",
     ],
+    "general_prompts_have_models": ["data.general=nano", "reward.helpful_model=x"],
+    "both_kinds_of_prompts_in_a_step": [
+        *("recipe.general_share=0.001", "data.general=nano"),
+        *("reward.helpful_model=x", "reward.safety_model=x"),
+    ],
 }
 
 

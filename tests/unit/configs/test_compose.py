@@ -21,6 +21,7 @@ NEEDED = {
     ("data", "chat"): ["recipe=sft", *CHAT],
     ("data", "preferences"): ["recipe=r1/reward_helpful", *CHAT],
     ("data", "nano_preferences"): ["recipe=r1/reward_helpful"],
+    ("recipe", "r1/rl_all"): ["model.path=m"],
     ("recipe", "r1/reward_helpful"): CHAT,
     ("recipe", "r1/reward_safety"): CHAT,
     ("data", "nano_solutions"): ["recipe=sft"],

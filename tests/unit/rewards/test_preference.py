@@ -3,11 +3,15 @@ from collections.abc import Sequence
 import pytest
 
 from rewards.preference import (
+    QUESTION,
+    SET,
     Exchange,
     final_summary,
     helpfulness_rewards,
     safety_rewards,
+    with_preferences,
 )
+from rl.records import Completion, Group, Outcome, Prompt, Score
 
 
 class LengthModel:
@@ -97,3 +101,38 @@ def test_a_model_that_breaks_its_promise_is_not_trained_on(
     for rewards in (helpfulness_rewards, safety_rewards):
         with pytest.raises(ValueError, match=message):
             rewards(FixedModel(*values), exchanges)
+
+
+def group(name: str | None, *texts: str) -> Group:
+    metadata = {} if name is None else {SET: name, QUESTION: "q"}
+    prompt = Prompt("p", "templated q", (1,), "", metadata)
+    completions = tuple(
+        Completion("p", i, text, (1,), (0.0,), 0, "stop") for i, text in enumerate(texts)
+    )
+    outcome = Outcome.CORRECT if name is None else Outcome.RATED
+    parts = {"accuracy": 1.0} if name is None else {"format": 1.0}
+    return Group(prompt, completions, tuple(Score(1.0, outcome, parts) for _ in texts))
+
+
+def test_each_general_prompt_is_rated_by_the_model_of_its_set_alone():
+    helpful, safe = LengthModel(), LengthModel()
+    groups = [
+        group("helpfulness", "<think>secret</think>four", "<think>secret"),
+        group(None, "<think>3+4</think>7"),
+        group("safety", "<think>plan</think>no"),
+    ]
+    rated = with_preferences(groups, helpful, safe, 0.5)
+    assert helpful.batches == [[Exchange("q", "four")]]
+    assert safe.batches == [[Exchange("q", "<think>plan</think>no")]]
+    assert [[score.reward for score in each.scores] for each in rated] == [
+        [1.0 + 0.5 * 4, 1.0],
+        [1.0],
+        [1.0 + 0.5 * 21],
+    ]
+    assert rated[1] == groups[1]
+    assert rated[0].scores[0].parts == {
+        "format": 1.0,
+        "preference": 4.0,
+        "preference_helpfulness": 4.0,
+    }
+    assert rated[2].scores[0].parts["preference_safety"] == 21.0

@@ -161,3 +161,14 @@ def test_scores_travel_between_processes(scorer):
 def test_scoring_imports_without_torch():
     code = "import sys, rewards.scoring; assert 'torch' not in sys.modules, 'torch'"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_general_prompts_get_format_and_language_and_no_accuracy():
+    general = prompt(answer="", preference_set="helpfulness", question="q")
+    settings = RewardSettings(format_form="think_tags", language=1.0)
+    thinking = "we first think about it and then we say what we think of it"
+    result = with_settings(settings, general, completion(f"<think>{thinking}</think>hello"))
+    assert result.outcome is Outcome.RATED
+    assert set(result.parts) == {"format", "language", "stripped_share"}
+    assert result.reward == pytest.approx(1.0 + result.parts["language"])
+    check_gold_answers([general], settings)

@@ -125,6 +125,9 @@ def test_wandb_names_the_source_of_the_key_and_never_the_key(
     assert "WANDB_API_KEY" in wandb(config).text and "hidden" not in wandb(config).text
     monkeypatch.setenv("WANDB_MODE", "offline")
     assert wandb(config).text.startswith("offline, by WANDB_MODE=offline")
+    monkeypatch.setenv("WANDB_MODE", "of")
+    assert wandb(config).level == "problem"
+    assert wandb(config).text.startswith("WANDB_MODE=of: must be one of online, offline")
     assert wandb(load_config([])).text.startswith("off")
 
 
