@@ -117,6 +117,7 @@ def _make(run: StageRun, inputs: Mapping[str, str]) -> int:
     if code != EXIT_DONE or not run.product.exists():  # it may have been asked to stop
         replace(begun, seconds=seconds).write(run.folder)
         return EXIT_WORKER_LOST if code < 0 else code or EXIT_STOPPED
+    _check_not_empty(run)
     replace(
         begun,
         complete=True,
@@ -128,6 +129,16 @@ def _make(run: StageRun, inputs: Mapping[str, str]) -> int:
         seconds=seconds,
     ).write(run.folder)
     return EXIT_DONE
+
+
+def _check_not_empty(run: StageRun) -> None:
+    """Data without a row is a finished run, but nothing that the next stage could learn from."""
+    if run.stage.makes == "data" and not run.product.stat().st_size:
+        raise UserError(
+            f"{run.folder}: no sample was kept, see counts.json there; train the model that was "
+            f"sampled for longer, or loosen stages.{run.stage.name}.recipe.filters, delete this "
+            "folder and run the same command again"
+        )
 
 
 def _counts(folder: Path) -> dict[str, Any]:

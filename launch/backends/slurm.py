@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined, TemplateError
 
 from configs.clusters import SlurmCluster
 from configs.errors import UserError
-from configs.pipeline import StageConfig
+from configs.pipeline import EvaluationConfig, StageConfig
 from configs.plan_placement import processes_on_a_node
 from configs.plan_work import work_of
 from configs.schema import SampledDataConfig
@@ -123,7 +123,8 @@ class SlurmBackend:
 def render(config: StageConfig, run_dir: Path, python: str) -> str:
     """The script. Raises UserError when a template of the user's cannot be read."""
     cluster = config.cluster
-    assert isinstance(cluster, SlurmCluster) and not isinstance(config, SampledDataConfig)
+    assert isinstance(cluster, SlurmCluster)
+    assert not isinstance(config, SampledDataConfig | EvaluationConfig), "they run locally"
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )

@@ -18,7 +18,7 @@ from configs.errors import UserError
 from configs.pipeline import PipelineConfig
 from launch.child import run_child
 from launch.manifest import Manifest, product_hash, product_sizes, read_manifest
-from launch.pipeline import _set_aside_if_changed, input_hashes, is_made
+from launch.pipeline import _check_not_empty, _set_aside_if_changed, input_hashes, is_made
 from launch.stages import StageRun, stage_runs
 
 CHILD = """
@@ -112,6 +112,17 @@ def test_a_damaged_product_is_made_again(tmp_path: Path) -> None:
     finish(zero, given, b"weights")
     (zero.product / "model.safetensors").write_bytes(b"half")
     assert not is_made(zero, given)
+
+
+def test_data_without_a_row_is_not_made(tmp_path: Path) -> None:
+    config, runs = pipeline(tmp_path, "recipe.until=cold_start_data")
+    finish(runs["zero"], input_hashes(runs["zero"], config), b"weights")
+    data = runs["cold_start_data"]
+    finish(data, input_hashes(data, config), b"")
+    with pytest.raises(UserError, match="no sample was kept"):
+        _check_not_empty(data)
+    data.product.write_bytes(b"a row")
+    _check_not_empty(data)
 
 
 def test_exit_codes_come_through() -> None:
