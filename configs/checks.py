@@ -41,15 +41,15 @@ SMOLLM2_FOLDER = "models/smollm2-135m"
 def check_settings(config: AnyRunConfig) -> None:
     """All cross-field rules; every broken one is named, one per line."""
     if isinstance(config, SampledDataConfig):
-        _report([check(config) for check in DATA_SETTING_CHECKS])
-        return
-    if isinstance(config, RewardModelConfig):
+        findings = [check(config) for check in DATA_SETTING_CHECKS]
+    elif isinstance(config, RewardModelConfig):
         findings = [check(config) for check in REWARD_MODEL_SETTING_CHECKS]
     elif isinstance(config, SftConfig):
         findings = [check(config) for check in SFT_SETTING_CHECKS]
     else:
         findings = [check(config) for check in SETTING_CHECKS]
     if isinstance(config.cluster, KubernetesCluster):
+        assert not isinstance(config, SampledDataConfig)
         findings += [check(config, config.cluster) for check in KUBERNETES_CHECKS]
     _report(findings)
 

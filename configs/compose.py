@@ -27,17 +27,26 @@ from pydantic.fields import FieldInfo
 
 from configs.errors import UserError
 from configs.evaluation import EvalConfig
-from configs.schema import RUN_KINDS, AnyRunConfig, Settings
+from configs.pipeline import EVERY_STAGE, EvaluationConfig, PipelineConfig, StageConfig
+from configs.schema import RUN_KINDS, Settings
 
 CONFIG_DIR = Path(__file__).parent.resolve()
 
 Kind = TypeVar("Kind", bound=Settings)
 Kinds = tuple[type[Settings], ...]
 """The settings classes that a main file can lead to."""
-RUNS: Kinds = tuple(RUN_KINDS.values())
+KINDS_OF_RUNS: dict[str, type[StageConfig] | type[PipelineConfig]] = {
+    **RUN_KINDS,
+    "pipeline": PipelineConfig,
+    "evaluation": EvaluationConfig,
+}
+RUNS: Kinds = tuple(KINDS_OF_RUNS.values())
 EVALUATIONS: Kinds = (EvalConfig,)
 MAIN_FILES: dict[Kinds, str] = {RUNS: "config", EVALUATIONS: "eval"}
 """The YAML file with the defaults list that names the groups."""
+
+SHARED_GROUPS = ("cluster", "tracking")
+"""What a pipeline does not have itself but all its stages do."""
 
 # Plain words for pydantic's types.
 _ALLOWED = {
@@ -51,12 +60,24 @@ _ALLOWED = {
 }
 
 
-def load_config(overrides: Sequence[str]) -> AnyRunConfig:
-    """Compose and validate. Every mistake is a UserError with one line per problem."""
-    composed, choices = _compose(RUNS, overrides)
+def load_config(overrides: Sequence[str]) -> StageConfig | PipelineConfig:
+    """Compose and validate. Every mistake is a UserError with one line per problem.
+
+    The settings below stages. of a pipeline are kept as they are, for the stages to be composed.
+    """
+    of_stages = [word for word in overrides if word.startswith("stages.")]
+    own = [word for word in overrides if word not in of_stages]
+    composed, choices = _compose(RUNS, own)
     default_dir = "runs/" + f"{choices['recipe']}-{choices['model']}".replace("/", "-")
     composed = {"run_dir": default_dir} | composed
-    written = [override.partition("=")[0].lstrip("+") for override in overrides]
+    if _run_class(composed) is PipelineConfig:
+        shared = [word for word in own if _key(word).split(".")[0] in SHARED_GROUPS]
+        own = [word for word in own if word not in shared]
+        from_files = cast(dict[str, list[str]], composed.get("stages", {}))
+        composed["stages"] = _stage_words(from_files, shared, of_stages)
+    elif of_stages:
+        raise UserError(f"{_key(of_stages[0])}: only a pipeline has stages, such as recipe=r1")
+    written = [_key(word) for word in own]
     problems: list[str] = []
     for path in list(_unknown_paths(composed, _run_class(composed))):
         by_user = [key for key in written if key == path or key.startswith(f"{path}.")]
@@ -85,7 +106,7 @@ def to_yaml(config: Settings) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
-def from_yaml(text: str) -> AnyRunConfig:
+def from_yaml(text: str) -> StageConfig | PipelineConfig:
     """The inverse of `to_yaml`, for the file kept in the run folder."""
     return _validate(yaml.safe_load(text))
 
@@ -104,6 +125,24 @@ def group_options() -> dict[str, list[str]]:
 def setting_paths(kinds: Kinds = RUNS) -> dict[str, FieldInfo]:
     """Dotted path -> field of every setting, those of all kinds of runs, models and data."""
     return {path: field for path, field in _all_fields(kinds) if not _groups_in(field)}
+
+
+def _key(word: str) -> str:
+    return word.partition("=")[0].lstrip("+")
+
+
+def _stage_words(
+    from_files: Mapping[str, list[str]], shared: Sequence[str], of_stages: Sequence[str]
+) -> dict[str, list[str]]:
+    """Stage -> its settings, later ones winning: "stages.zero.seed=1" -> {"zero": ["seed=1"]}."""
+    words = {name: list(each) for name, each in from_files.items()}
+    words.setdefault(EVERY_STAGE, []).extend(shared)
+    for word in of_stages:
+        name, dot, setting = word.removeprefix("stages.").partition(".")
+        if not dot or "=" in name:
+            raise UserError(f"{word!r}: write stages.STAGE.KEY=VALUE")
+        words.setdefault(name, []).append(setting)
+    return words
 
 
 def _chosen_groups(kinds: Kinds) -> list[str]:
@@ -159,7 +198,7 @@ def _compose(kinds: Kinds, overrides: Sequence[str]) -> tuple[dict[str, Any], Ma
     return cast(dict[str, Any], values), choices
 
 
-def _validate(values: Mapping[str, Any]) -> AnyRunConfig:
+def _validate(values: Mapping[str, Any]) -> StageConfig | PipelineConfig:
     return _parse(_run_class(values), values, RUNS)
 
 
@@ -172,14 +211,14 @@ def _parse(kind: type[Kind], values: Mapping[str, Any], kinds: Kinds) -> Kind:
         raise UserError("\n".join(problems)) from error
 
 
-def _run_class(values: Mapping[str, Any]) -> type[AnyRunConfig]:
+def _run_class(values: Mapping[str, Any]) -> type[StageConfig] | type[PipelineConfig]:
     """The settings class that the recipe asks for."""
     recipe = values.get("recipe")
     kind = cast(dict[str, Any], recipe).get("kind") if isinstance(recipe, dict) else None
-    if kind not in RUN_KINDS:
-        kinds = ", ".join(repr(each) for each in RUN_KINDS)
+    if kind not in KINDS_OF_RUNS:
+        kinds = ", ".join(repr(each) for each in KINDS_OF_RUNS)
         raise UserError(f"recipe.kind={kind}: must be {kinds}; choose a recipe with recipe=NAME")
-    return RUN_KINDS[kind]
+    return KINDS_OF_RUNS[kind]
 
 
 def _belongs_to_another_kind(path: str) -> bool:
@@ -231,7 +270,7 @@ def _unknown_key(path: str, composed: Mapping[str, Any], kinds: Kinds) -> str:
     group, dot, _ = path.partition(".")
     # A group without kinds of its own is what the kind of run makes it.
     values = composed.get(group)
-    chooser = group if isinstance(values, dict) and "kind" in values else "recipe"
+    chooser = group if dot and isinstance(values, dict) and "kind" in values else "recipe"
     if path in settings or (composed and path in dict(_all_fields(kinds))):
         kind = composed[chooser]["kind"]
         return (
@@ -249,9 +288,10 @@ def _did_you_mean(word: str, candidates: Sequence[str]) -> str:
     """Either "; did you mean 'X'?" or nothing. Last parts count too: steps -> recipe.steps."""
     # Two keys of one group look alike by their common beginning: ask for more there.
     cutoff = 0.85 if "." in word else 0.6
-    matches = difflib.get_close_matches(word, candidates, n=1, cutoff=cutoff)
+    by_last_part = {candidate.rsplit(".", 1)[-1]: candidate for candidate in candidates}
+    matches = [by_last_part[word]] if word in by_last_part else []
+    matches = matches or difflib.get_close_matches(word, candidates, n=1, cutoff=cutoff)
     if not matches:
-        by_last_part = {candidate.rsplit(".", 1)[-1]: candidate for candidate in candidates}
         last = difflib.get_close_matches(word.rsplit(".", 1)[-1], by_last_part, n=1, cutoff=0.7)
         matches = [by_last_part[part] for part in last]
     return f"; did you mean {matches[0]!r}?" if matches else ""

@@ -9,14 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from configs.data_making import TextModelSettings
-from configs.errors import UserError
 from configs.facts import is_hub_name
 from configs.schema import (
-    AnyRunConfig,
     NanoData,
     ProblemData,
     RlConfig,
-    RunConfig,
     SampledDataConfig,
 )
 
@@ -107,16 +104,6 @@ def rules_can_check_the_data(config: RlConfig) -> str | None:
         "data.checker=judge: no rule gives these answers a reward; take auto, math or code, or "
         "make training data with recipe=r1/rejection_sampling"
     )
-
-
-def training_run(config: AnyRunConfig, command: str) -> RunConfig:
-    """The config of a run that trains, which is all that some commands know. Raises UserError."""
-    if isinstance(config, SampledDataConfig):
-        raise UserError(
-            f"recipe.kind={config.recipe.kind}: {command} knows runs that train; `launch run ... "
-            "--dry-run` says what this one will do"
-        )
-    return config
 
 
 DATA_MAKING_CHECKS: list[Callable[[SampledDataConfig], str | None]] = [

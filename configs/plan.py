@@ -30,7 +30,14 @@ from configs.schema import (
     SampledDataConfig,
     SftConfig,
 )
-from configs.shape import NANO_FACTS, Facts, ModelShape, read_facts, shape_from_facts
+from configs.shape import (
+    NANO_FACTS,
+    NANO_STUDENT_FACTS,
+    Facts,
+    ModelShape,
+    read_facts,
+    shape_from_facts,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,7 @@ def model_facts_of(config: RunConfig) -> Facts | None:
     """The entries of the model's config.json: of its folder, or else those that the settings give;
     None when there are neither."""
     if isinstance(config.model, NanoModel):
-        return NANO_FACTS
+        return {"deepseek_v3": NANO_FACTS, "qwen2": NANO_STUDENT_FACTS}[config.model.architecture]
     folder = Path(config.model.path).expanduser()
     if (folder / "config.json").is_file():
         return read_facts(folder)

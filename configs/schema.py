@@ -74,7 +74,9 @@ class NanoModel(Settings):
     """The base model of the nano world, pre-trained on first use and cached."""
 
     kind: Literal["nano"] = "nano"
-    """A small DeepSeek-V3 made by this program."""
+    """A small model made by this program."""
+    architecture: Literal["deepseek_v3", "qwen2"] = "deepseek_v3"
+    """deepseek_v3: the base model; qwen2: the dense student that is distilled into."""
     pretrain_steps: Positive = 420
     """Optimiser steps of the base model's pre-training."""
     pretrain_seed: NonNegative = 0
@@ -469,7 +471,9 @@ Cluster = Annotated[LocalCluster | SlurmCluster | KubernetesCluster, Field(discr
 Problems = Annotated[NanoData | Gsm8kData | ProblemData, Field(discriminator="kind")]
 
 
-class _Run(Settings):
+class RunSettings(Settings):
+    """What every kind of run has."""
+
     run_dir: str
     """Everything the run writes. The same command on the same folder continues it."""
     seed: NonNegative = 0
@@ -478,7 +482,7 @@ class _Run(Settings):
     """Same bits on every run and after every restart, at some cost in speed."""
 
 
-class RlConfig(_Run):
+class RlConfig(RunSettings):
     """One run of reinforcement learning, whole."""
 
     recipe: RlRecipe
@@ -492,7 +496,7 @@ class RlConfig(_Run):
     tracking: RlTracking
 
 
-class SftConfig(_Run):
+class SftConfig(RunSettings):
     """One run of supervised fine-tuning, whole."""
 
     recipe: SftRecipe
@@ -503,7 +507,7 @@ class SftConfig(_Run):
     tracking: TrackingSettings
 
 
-class SampledDataConfig(_Run):
+class SampledDataConfig(RunSettings):
     """One run that makes training data, whole."""
 
     recipe: SampledDataRecipe
@@ -514,7 +518,7 @@ class SampledDataConfig(_Run):
     cluster: LocalCluster
 
 
-class RewardModelConfig(_Run):
+class RewardModelConfig(RunSettings):
     """One training of a reward model, whole."""
 
     recipe: RewardModelRecipe
@@ -529,7 +533,7 @@ class RewardModelConfig(_Run):
 RunConfig = RlConfig | SftConfig | RewardModelConfig
 """A run that trains."""
 AnyRunConfig = RunConfig | SampledDataConfig
-"""A run of any kind."""
+"""A run that trains, or makes data to train on."""
 
 RUN_KINDS: dict[str, type[AnyRunConfig]] = {
     "rl": RlConfig,

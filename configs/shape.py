@@ -39,6 +39,18 @@ NANO_FACTS: Facts = {
     "tie_word_embeddings": False,
 }
 """The nano model, which is built on first use (recipes/nano_base.py; a test holds them equal)."""
+NANO_STUDENT_FACTS: Facts = {
+    "model_type": "qwen2",
+    "vocab_size": 320,
+    "hidden_size": 128,
+    "intermediate_size": 256,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "max_position_embeddings": 512,
+    "tie_word_embeddings": False,
+}
+"""The nano world's dense student, made from these (recipes/nano_student.py)."""
 
 
 @dataclass(frozen=True, slots=True)

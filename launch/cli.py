@@ -4,12 +4,18 @@ that `launch --help` and every mistake in the settings answer at once."""
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from configs.errors import UserError
 from launch.job_commands import add_job_commands
 from launch.look_commands import add_look_commands, check
+
+if TYPE_CHECKING:
+    from configs.pipeline import PipelineConfig
+    from configs.schema import RunConfig
 
 _RUN_EXAMPLES = """examples:
   launch run                                       the nano model, minutes on two CPU cores
@@ -224,9 +230,14 @@ def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _run(options: argparse.Namespace) -> int:
     from configs.checks import check_files, check_settings
     from configs.compose import load_config, to_yaml
+    from configs.pipeline import EvaluationConfig, PipelineConfig
     from launch.backends.job import backend_of, submit
 
     config = load_config(as_overrides(options.words))
+    if isinstance(config, PipelineConfig):
+        return _run_pipeline(config, dry_run=options.dry_run)
+    if isinstance(config, EvaluationConfig):  # it checks its models when it opens them
+        return print(to_yaml(config)) or 0 if options.dry_run else submit(config)
     check_settings(config)
     if options.dry_run:
         from configs.plan import describe_plan
@@ -238,6 +249,19 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     check_files(config)
     return submit(config)
+
+
+def _run_pipeline(config: PipelineConfig, *, dry_run: bool) -> int:
+    from launch.stages import stage_runs
+
+    runs = stage_runs(config)
+    if dry_run:
+        for run in runs:
+            print(f"{run.stage.title}\n    launch run {' '.join(map(shlex.quote, run.words))}")
+        return 0
+    from launch.pipeline import run_pipeline
+
+    return run_pipeline(config, runs)
 
 
 def _eval(options: argparse.Namespace) -> int:
@@ -252,15 +276,26 @@ def _eval(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from configs.checks import check_settings
-    from configs.compose import load_config
-    from configs.data_checks import training_run
-
-    config = load_config(as_overrides(options.words))
-    check_settings(config)
+    config = training_config(options.words, "plan")
     from launch.plan import plan
 
-    return plan(training_run(config, "launch plan"), as_json=options.json)
+    return plan(config, as_json=options.json)
+
+
+def training_config(words: list[str], command: str) -> RunConfig:
+    """The settings of a run that trains one model, which is all that these commands know."""
+    from configs.checks import check_settings
+    from configs.compose import load_config
+    from configs.schema import RewardModelConfig, RlConfig, SftConfig
+
+    config = load_config(as_overrides(words))
+    if not isinstance(config, RlConfig | SftConfig | RewardModelConfig):
+        raise UserError(
+            f"recipe.kind={config.recipe.kind}: launch {command} knows runs that train one model; "
+            "`launch run ... --dry-run` says what this one will do"
+        )
+    check_settings(config)
+    return config
 
 
 def _report(options: argparse.Namespace) -> int:

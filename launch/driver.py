@@ -8,11 +8,13 @@ from pathlib import Path
 
 from configs.compose import from_yaml
 from configs.errors import UserError
+from configs.pipeline import PipelineConfig
 from launch.run import EXIT_INTERRUPTED, EXIT_USER, run
 
 
 def main(run_dir: Path) -> int:
     config = from_yaml((run_dir / "config.yaml").read_text())
+    assert not isinstance(config, PipelineConfig), run_dir
     try:
         return run(config.model_copy(update={"run_dir": str(run_dir)}))
     except UserError as error:

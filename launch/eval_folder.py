@@ -49,6 +49,10 @@ class EvalSample:
     """Of the thinking's words, those in the problem's language; None: too few words."""
     instructions: tuple[tuple[str, bool], ...] = ()
     """Each instruction of IFEval, and whether it was followed."""
+    well_formed: bool | None = None
+    """Whether it has the form of its prompt's template."""
+    worth: float | None = None
+    """Of an answer to an open request."""
 
 
 INSTRUCTION = pa.struct([("name", pa.string()), ("followed", pa.bool_())])
@@ -65,6 +69,8 @@ ROW = pa.schema(
         ("extracted", pa.string()),
         ("language_share", pa.float64()),
         ("instructions", pa.list_(INSTRUCTION)),
+        ("well_formed", pa.bool_()),
+        ("worth", pa.float64()),
     ]
 )
 

@@ -29,6 +29,7 @@ from recipes.benchmarks.scoring import (
 )
 from recipes.benchmarks.table import BENCHMARKS
 from recipes.measures import Answer, measure
+from rewards.format import format_reward
 from rl.records import Completion, Outcome, Prompt, SamplingSettings
 from rollout.tokens import load_tokenizer
 
@@ -68,7 +69,7 @@ class Job:
 def evaluate(config: EvalConfig) -> int:
     """Evaluate, or continue; returns the exit code."""
     check_benchmarks(config.benchmarks)
-    jobs = _jobs(config)
+    jobs = jobs_of(config)
     folder = EvalFolder(Path(config.run_dir), config.model)
     results = {job.name: folder.open(job.name, job.about) for job in jobs}
     pending = [job for job in jobs if results[job.name] is None]
@@ -96,7 +97,7 @@ def check_benchmarks(names: Sequence[str]) -> None:
             raise UserError(f"unknown benchmark {name!r}{hint} Known are: {known}")
 
 
-def _jobs(config: EvalConfig) -> list[Job]:
+def jobs_of(config: EvalConfig) -> list[Job]:
     model = Path(config.model).expanduser()
     tokenizer = load_tokenizer(model)
     settings = config.model_dump(mode="json", include=SCORE_SETTINGS)
@@ -152,19 +153,19 @@ def _run(config: EvalConfig, folder: EvalFolder, jobs: Sequence[Job]) -> dict[st
         start_ray(config.engine.samplers)
         try:
             samplers = EvalSamplers(config, folder.begin_attempt())
-            return {job.name: _evaluate(config, folder, job, samplers, judge) for job in jobs}
+            return {job.name: evaluate_job(config, folder, job, samplers, judge) for job in jobs}
         finally:
             stop_ray()
 
 
-def _evaluate(
+def evaluate_job(
     config: EvalConfig, folder: EvalFolder, job: Job, samplers: EvalSamplers, judge: Judge
 ) -> dict[str, Any]:
     waves = job.waves(config.engine.wave_samples)
     done, total = folder.samples_kept(job.name), len(job.prompts) * job.samples
     answers: list[list[Answer]] = []
     if done < total:
-        samplers.start(job.max_model_len)
+        samplers.start(Path(config.model).expanduser().resolve(), job.max_model_len)
     with EvalProgress(job.name, total, done) as progress:
         for index, wave in enumerate(waves):
             samples = folder.read_wave(job.name, index)
@@ -199,14 +200,16 @@ def _sample_wave(
             BENCHMARKS[job.name].kind, [(prompt, each.text) for prompt, each in pairs]
         )
         for (prompt, completion), verdict in zip(pairs, verdicts, strict=True):
-            sample = _sample(job, prompt, completion, verdict)
+            sample = _sample(job, config.template, prompt, completion, verdict)
             samples[sample.problem, sample.sample] = sample
             progress.sampled(sample.tokens, sample.outcome is Outcome.CORRECT)
     assert len(samples) == len(wave) * job.samples, "a completion is missing or doubled"
     return [samples[prompt.id, index] for prompt in wave for index in range(job.samples)]
 
 
-def _sample(job: Job, prompt: Prompt, completion: Completion, verdict: Verdict) -> EvalSample:
+def _sample(
+    job: Job, template: str, prompt: Prompt, completion: Completion, verdict: Verdict
+) -> EvalSample:
     return EvalSample(
         problem=prompt.id,
         sample=completion.sample_index,
@@ -219,7 +222,15 @@ def _sample(job: Job, prompt: Prompt, completion: Completion, verdict: Verdict) 
         extracted=verdict.extracted,
         language_share=language_consistency(BENCHMARKS[job.name], prompt, completion.text),
         instructions=verdict.instructions,
+        well_formed=form_kept(template, prompt, completion),
+        worth=verdict.worth,
     )
+
+
+def form_kept(template: str, prompt: Prompt, completion: Completion) -> bool:
+    """Whether the completion has the form that its template asks for: R1-Zero's has answer tags."""
+    form = "answer_tags" if template == "r1_zero" else "think_tags"
+    return format_reward(prompt.text, completion.text, completion.finish_reason, form) == 1.0
 
 
 def _answers(job: Job, samples: Sequence[EvalSample]) -> list[list[Answer]]:
@@ -233,6 +244,8 @@ def _answers(job: Job, samples: Sequence[EvalSample]) -> list[list[Answer]]:
             finish_reason=sample.finish_reason,
             instructions=tuple(followed for _, followed in sample.instructions),
             language_share=sample.language_share,
+            well_formed=sample.well_formed,
+            worth=sample.worth,
         )
         for sample in samples
     ]

@@ -10,9 +10,12 @@ from typing import Any
 
 from configs.compose import from_yaml
 from configs.errors import UserError
+from configs.pipeline import PipelineConfig
 from launch.backends.base import Backend, Job, JobState
 from launch.backends.job import backend_of, read_job, submit
 from launch.console import clock
+from launch.pipeline import run_pipeline
+from launch.stages import stage_runs
 from launch.stop import ask_to_stop, stop_asked
 
 
@@ -99,7 +102,10 @@ def resume(run_dir: Path) -> int:
     if not path.is_file():
         raise UserError(f"{run_dir}: no run (no config.yaml); name a folder of runs/")
     config = from_yaml(path.read_text())
-    return submit(config.model_copy(update={"run_dir": str(run_dir.resolve())}))
+    config = config.model_copy(update={"run_dir": str(run_dir.resolve())})
+    if isinstance(config, PipelineConfig):
+        return run_pipeline(config, stage_runs(config))
+    return submit(config)
 
 
 def _living(run_dir: Path) -> tuple[Job, Backend, JobState]:

@@ -50,16 +50,12 @@ def add_look_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
 
 
 def check(options: argparse.Namespace) -> int:
-    from configs.checks import check_settings
-    from configs.compose import load_config
-    from configs.data_checks import training_run
-    from launch.cli import as_overrides
+    from launch.cli import training_config
 
-    config = load_config(as_overrides(options.words))
-    check_settings(config)
+    config = training_config(options.words, "check")
     from launch.doctor.report import check
 
-    return check(training_run(config, "launch check"), as_json=options.json)
+    return check(config, as_json=options.json)
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -6,13 +6,15 @@ import logging
 from pathlib import Path
 
 from configs.errors import UserError
-from configs.schema import AnyRunConfig, RewardModelConfig, RlConfig, SampledDataConfig, SftConfig
+from configs.pipeline import EvaluationConfig, StageConfig
+from configs.schema import RewardModelConfig, RlConfig, SampledDataConfig, SftConfig
 from launch.cluster import WorkerLost, protect_ray
 from launch.console import REWARD_MODEL_CURVES, RL_CURVES, SFT_CURVES, RunConsole
 from launch.data_console import print_data_outcome
 from launch.outcome import print_outcome, print_reward_model_outcome, print_sft_outcome
 from launch.report import write_report
 from launch.run_folder import RunFolder, full_disk_is_a_user_error
+from launch.stage_table import print_stage_table
 from launch.stop import StopAsked
 from rollout.canary import CanaryError
 
@@ -20,7 +22,7 @@ EXIT_DONE, EXIT_ERROR, EXIT_USER, EXIT_CANARY, EXIT_WAITING = 0, 1, 2, 3, 4
 EXIT_STOPPED, EXIT_WORKER_LOST, EXIT_INTERRUPTED = 85, 86, 130
 
 
-def run(config: AnyRunConfig) -> int:
+def run(config: StageConfig) -> int:
     """Train or make data, or continue; returns the exit code."""
     folder = RunFolder(config)
     if not _is_finished(folder, config):
@@ -33,24 +35,11 @@ def run(config: AnyRunConfig) -> int:
         folder.end_attempt(code)
         if not _is_finished(folder, config):
             return code
-    _show(folder, config)
+    _show(folder.path, config)
     return EXIT_DONE
 
 
-def _show(folder: RunFolder, config: AnyRunConfig) -> None:
-    """What came out."""
-    if isinstance(config, SampledDataConfig):
-        print_data_outcome(folder.path)
-        return
-    show = {
-        "rl": print_outcome,
-        "sft": print_sft_outcome,
-        "reward_model": print_reward_model_outcome,
-    }
-    show[config.recipe.kind](folder.path, write_report(folder.path))
-
-
-def _attempt(folder: RunFolder, config: AnyRunConfig) -> int:
+def _attempt(folder: RunFolder, config: StageConfig) -> int:
     """One life of the run, to its end or to a break; returns the exit code."""
     _log_to(folder.log_dir / "driver.log")
     protect_ray(folder.path)
@@ -70,7 +59,7 @@ def _attempt(folder: RunFolder, config: AnyRunConfig) -> int:
         folder.write_status(phase="stopped by the canary", message=str(error))
         print(f"{error} Nothing was trained on completions of these weights.")
         return EXIT_CANARY
-    if isinstance(config, SampledDataConfig) and not _is_finished(folder, config):
+    if isinstance(config, SampledDataConfig) and not folder.finished_steps():
         print_data_outcome(folder.path, waits=True)
         return EXIT_WAITING
     return EXIT_DONE
@@ -83,15 +72,32 @@ def _exit_code(error: BaseException) -> int:
     return EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_ERROR
 
 
-def _is_finished(folder: RunFolder, config: AnyRunConfig) -> bool:
+def _show(folder: Path, config: StageConfig) -> None:
+    if isinstance(config, EvaluationConfig):
+        print_stage_table(folder)
+    elif isinstance(config, SampledDataConfig):
+        print_data_outcome(folder)
+    elif isinstance(config, SftConfig):
+        print_sft_outcome(folder, write_report(folder))
+    elif isinstance(config, RewardModelConfig):
+        print_reward_model_outcome(folder, write_report(folder))
+    else:
+        print_outcome(folder, write_report(folder))
+
+
+def _is_finished(folder: RunFolder, config: StageConfig) -> bool:
     """Reinforcement learning can be made longer; the other kinds end with their data."""
     steps = config.recipe.steps if isinstance(config, RlConfig) else 1
     return folder.finished_steps() >= steps
 
 
-def _do(folder: RunFolder, config: AnyRunConfig, title: str) -> None:
+def _do(folder: RunFolder, config: StageConfig, title: str) -> None:
     """What is imported here imports Ray, which must find its token."""
-    if isinstance(config, SampledDataConfig):
+    if isinstance(config, EvaluationConfig):
+        from launch.stage_evaluation import evaluate_stages_in
+
+        evaluate_stages_in(folder, config)
+    elif isinstance(config, SampledDataConfig):
         from launch.data_making import make_data_in
 
         with RunConsole(title, 0, curves={}) as console:

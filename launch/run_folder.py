@@ -26,7 +26,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -35,15 +35,16 @@ from typing import Any
 import yaml
 
 from configs.errors import UserError
-from configs.schema import AnyRunConfig, RlConfig
+from configs.pipeline import StageConfig
+from configs.schema import RlConfig
 
 FREE_TO_CHANGE = (
     "run_dir",
     "recipe.steps",
     "recipe.eval_every",
     "recipe.keep_checkpoints",
-    "recipe.reviewed",
     "cluster.",
+    "recipe.reviewed",
     "tracking.",
 )
 """Settings that may differ between attempts: they do not change what a finished step computed."""
@@ -84,7 +85,7 @@ def full_disk_is_a_user_error(folder: Path, what: str) -> Iterator[None]:
 class RunFolder:
     """Creates or reopens the folder of a run."""
 
-    def __init__(self, config: AnyRunConfig) -> None:
+    def __init__(self, config: StageConfig) -> None:
         """Raises UserError when the folder belongs to a run with other settings."""
         self.path = Path(config.run_dir).expanduser().resolve()
         self.path.mkdir(parents=True, exist_ok=True)
@@ -125,17 +126,11 @@ class RunFolder:
         status = json.loads(path.read_text()) if path.exists() else {}
         return status["step"] if status.get("phase") == "finished" else 0
 
-    def _check_config(self, config: AnyRunConfig) -> None:
+    def _check_config(self, config: StageConfig) -> None:
         path = self.path / "config.yaml"
         resolved = config.model_dump(mode="json")
         if path.exists() and self._has_results():
-            old, new = flatten(yaml.safe_load(path.read_text())), flatten(resolved)
-            changed = [
-                f"{key}: {old.get(key)!r} there, {new.get(key)!r} now"
-                for key in sorted(old.keys() | new.keys())
-                if old.get(key) != new.get(key)
-                and (key in FIXED or not key.startswith(FREE_TO_CHANGE))
-            ]
+            changed = changed_settings(yaml.safe_load(path.read_text()), resolved)
             if changed:
                 raise UserError(
                     f"run_dir={self.path} holds a run with other settings ({'; '.join(changed)}): "
@@ -158,6 +153,19 @@ class RunFolder:
         kept = {key: old[key] for key in ("step", "steps", "version") if key in old}
         now = {"attempt": self.attempt, "updated": time.time(), "pid": os.getpid()}
         write_atomically(path, json.dumps({**now, **kept, **entries}, indent=2))
+
+
+def changed_settings(
+    old: Mapping[str, Any], new: Mapping[str, Any], free: tuple[str, ...] = FREE_TO_CHANGE
+) -> list[str]:
+    """What differs between the settings of two attempts and matters, in words. free: what does
+    not matter, beginnings of keys."""
+    before, now = flatten(dict(old)), flatten(dict(new))
+    return [
+        f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key) and (key in FIXED or not key.startswith(free))
+    ]
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -60,14 +60,14 @@ class FolderModelText:
     """A model folder, asked in its chat template."""
 
     def __init__(self, samplers: EvalSamplers, settings: TextModelSettings) -> None:
-        folder = Path(settings.model).expanduser()
-        self._tokenizer = load_tokenizer(folder)
-        self._positions = max_positions(folder) or 2 * settings.max_tokens
+        self._folder = Path(settings.model).expanduser().resolve()
+        self._tokenizer = load_tokenizer(self._folder)
+        self._positions = max_positions(self._folder) or 2 * settings.max_tokens
         self._samplers = samplers
         self._settings = settings
 
     def ask_all(self, questions: Sequence[str]) -> list[str | Unusable]:
-        self._samplers.start(self._positions)
+        self._samplers.start(self._folder, self._positions)
         settings = self._settings
         max_tokens = min(settings.max_tokens, self._positions // 2)
         answers: list[str | Unusable] = [Unusable("question longer than the model's positions")]

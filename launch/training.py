@@ -23,6 +23,7 @@ from launch.workers import start_workers
 from recipes.datasets import PromptSets, load_prompts
 from recipes.general_prompts import load_general, mixed_prompts_for_step
 from recipes.nano_base import Progress, build_base
+from recipes.nano_student import build_student
 from rewards.scoring import check_gold_answers
 from rl.loop import train
 from rl.protocols import LoopState
@@ -124,9 +125,10 @@ def list_rejected(folder: RunFolder, prompts: PromptSets, console: RunConsole) -
 
 
 def base_model(config: AnyRunConfig, progress: Progress | None = None) -> Path:
-    """The folder of the model that training starts from; the nano model is built on first use."""
+    """The folder of the model that training starts from; nano models are built on first use."""
     if isinstance(config.model, NanoModel):
-        return build_base(config.model, progress)
+        build = build_student if config.model.architecture == "qwen2" else build_base
+        return build(config.model, progress)
     return Path(config.model.path).expanduser()
 
 

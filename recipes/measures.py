@@ -45,6 +45,10 @@ class Answer:
     """Whether each instruction of IFEval was followed."""
     language_share: float | None = None
     """Of the thinking's words, those in the problem's language; None: too few words."""
+    well_formed: bool | None = None
+    """Whether it has the form of its prompt's template; None: that has none."""
+    worth: float | None = None
+    """Of an answer to an open request, 0 to 1, by the rule behind the preferences."""
 
     @property
     def correct(self) -> bool:
@@ -74,6 +78,10 @@ class Measures:
     """IFEval: share of all instructions that were followed; pass@1 is the prompt-level accuracy."""
     language_consistency: float | None
     """Mean language share of the samples that have one."""
+    format: float | None
+    """Share of well-formed samples."""
+    worth: float | None
+    """Mean worth of the answers to open requests."""
     mean_tokens: float
     """Per completion, thinking included."""
     truncated: float
@@ -88,6 +96,8 @@ def measure(answers: Sequence[Sequence[Answer]], *, votes: bool) -> Measures:
     every = [answer for each in answers for answer in each]
     followed = [value for answer in every for value in answer.instructions]
     shares = [each.language_share for each in every if each.language_share is not None]
+    formed = [each.well_formed for each in every if each.well_formed is not None]
+    worths = [each.worth for each in every if each.worth is not None]
     outcomes = Counter(answer.outcome.value for answer in every)
 
     def rate(value: Callable[[Sequence[Answer]], float]) -> Rate:
@@ -103,6 +113,8 @@ def measure(answers: Sequence[Sequence[Answer]], *, votes: bool) -> Measures:
         cons=rate(majority_correct) if votes and n > 1 else None,
         instruction_accuracy=statistics.fmean(followed) if followed else None,
         language_consistency=statistics.fmean(shares) if shares else None,
+        format=statistics.fmean(formed) if formed else None,
+        worth=statistics.fmean(worths) if worths else None,
         mean_tokens=statistics.fmean(answer.tokens for answer in every),
         truncated=statistics.fmean(answer.finish_reason == "length" for answer in every),
         outcomes=dict(sorted(outcomes.items())),

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -95,7 +96,20 @@ _TORCH_DTYPES = {
 
 
 def checkpoint_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of every tensor of the main model, from the headers of the safetensors files.
+    """Name -> shape of every tensor of the main model, from the headers of its files."""
+    return {
+        name: tuple(tensors.get_slice(name).get_shape()) for name, tensors in _main_model(folder)
+    }
+
+
+def checkpoint_tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    """Name and value of every tensor of the main model."""
+    for name, tensors in _main_model(folder):
+        yield name, tensors.get_tensor(name)
+
+
+def _main_model(folder: Path) -> Iterator[tuple[str, Any]]:
+    """(name, open file) of every tensor that a sampler has.
 
     Layers beyond num_hidden_layers (multi-token prediction) are left out: the sampler has none.
     """
@@ -106,14 +120,12 @@ def checkpoint_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
             "model saved as safetensors"
         )
     num_layers = json.loads((folder / "config.json").read_text())["num_hidden_layers"]
-    shapes: dict[str, tuple[int, ...]] = {}
     for file in files:
         with safe_open(file, framework="pt") as tensors:
             for name in tensors.keys():  # noqa: SIM118 (not a dict)
                 layer = re.match(r"model\.layers\.(\d+)\.", name)
                 if layer is None or int(layer.group(1)) < num_layers:
-                    shapes[name] = tuple(tensors.get_slice(name).get_shape())
-    return shapes
+                    yield name, tensors
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from configs.compose import from_yaml
 from configs.errors import UserError
 from configs.kubernetes import KubernetesCluster
-from configs.schema import AnyRunConfig
+from configs.pipeline import PipelineConfig, StageConfig
 from launch.backends.base import Job, JobState
 from launch.backends.kubectl import Kubectl, KubectlFailed
 from launch.backends.rayjob import HEAD, SUBMITTER, as_in_pods, job_name, rayjob, to_text
@@ -36,12 +36,12 @@ MANIFEST = "rayjob.yaml"
 class KubernetesBackend:
     """The Backend protocol over RayJobs."""
 
-    def render(self, config: AnyRunConfig) -> str:
+    def render(self, config: StageConfig) -> str:
         manifest = rayjob(config)
         check_rayjob(manifest)
         return to_text(manifest)
 
-    def submit(self, config: AnyRunConfig) -> int:
+    def submit(self, config: StageConfig) -> int:
         from launch.backends.job import write_job
 
         manifest = self.render(config)
@@ -116,7 +116,7 @@ class KubernetesBackend:
                 write_atomically(run_dir / name, text)
 
 
-def _kubectl(config: AnyRunConfig) -> Kubectl:
+def _kubectl(config: StageConfig) -> Kubectl:
     """With the context of now, so that a later change of it does not lose the job."""
     cluster = config.cluster
     assert isinstance(cluster, KubernetesCluster)
@@ -199,7 +199,9 @@ def _log_of(kubectl: Kubectl, pod: str, run_dir: Path, role: str, *, follow: boo
 
 def _pod_run_dir(run_dir: Path) -> str:
     """The run folder as the pods see it."""
-    return as_in_pods(from_yaml((run_dir / "config.yaml").read_text())).run_dir
+    config = from_yaml((run_dir / "config.yaml").read_text())
+    assert not isinstance(config, PipelineConfig), run_dir
+    return as_in_pods(config).run_dir
 
 
 def _in_head(kubectl: Kubectl, pod: str, *command: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from configs.errors import UserError
-from configs.schema import AnyRunConfig
+from configs.pipeline import StageConfig
 from launch.backends.base import Job, JobState
 from launch.backends.log_files import follow_log, log_file, read_lines
 from launch.stop import withdraw_stop
@@ -19,10 +19,10 @@ from launch.stop import withdraw_stop
 class LocalBackend:
     """The Backend protocol over processes."""
 
-    def render(self, config: AnyRunConfig) -> str:
+    def render(self, config: StageConfig) -> str:
         return ""
 
-    def submit(self, config: AnyRunConfig) -> int:
+    def submit(self, config: StageConfig) -> int:
         from launch.backends.job import write_job
         from launch.run import run
         from launch.run_folder import RunFolder

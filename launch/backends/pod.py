@@ -21,10 +21,12 @@ def main() -> int:
     but 0."""
     from configs.checks import check_files
     from configs.compose import from_yaml
+    from configs.schema import RewardModelConfig, RlConfig, SftConfig
     from launch.run import EXIT_INTERRUPTED, EXIT_USER, run
 
     try:
         config = from_yaml(os.environ[SETTINGS_VARIABLE])
+        assert isinstance(config, RlConfig | SftConfig | RewardModelConfig), config.recipe.kind
         check_files(config, in_pods=True)
         run_dir = Path(config.run_dir)
         if beats(run_dir):

@@ -16,7 +16,7 @@ import yaml
 
 from configs.compose import to_yaml
 from configs.kubernetes import KubernetesCluster
-from configs.schema import AnyRunConfig
+from configs.pipeline import StageConfig
 from launch.backends.pod import SETTINGS_VARIABLE
 
 Manifest = dict[str, Any]
@@ -36,12 +36,12 @@ LABEL = "app.kubernetes.io/name"
 USER = 1000
 
 
-def job_name(config: AnyRunConfig) -> str:
+def job_name(config: StageConfig) -> str:
     """runs/r1_zero-nano_v3 -> r1-zero-nano-v3."""
     return re.sub(r"[^a-z0-9-]+", "-", Path(config.run_dir).name.lower())
 
 
-def as_in_pods(config: AnyRunConfig) -> AnyRunConfig:
+def as_in_pods(config: StageConfig) -> StageConfig:
     """The settings that the driver reads: its folder is on the claim, and "all cores" are those of
     a pod, not those of the machine below it."""
     cluster = _cluster(config)
@@ -50,7 +50,7 @@ def as_in_pods(config: AnyRunConfig) -> AnyRunConfig:
     return config.model_copy(update={"run_dir": folder, "cluster": threads})
 
 
-def _cluster(config: AnyRunConfig) -> KubernetesCluster:
+def _cluster(config: StageConfig) -> KubernetesCluster:
     assert isinstance(config.cluster, KubernetesCluster), config.cluster.kind
     return config.cluster
 
@@ -60,7 +60,7 @@ def to_text(manifest: Manifest) -> str:
     return yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, width=100)
 
 
-def rayjob(config: AnyRunConfig) -> Manifest:
+def rayjob(config: StageConfig) -> Manifest:
     """The RayJob of a run."""
     cluster, in_pods = _cluster(config), as_in_pods(config)
     labels = {LABEL: "r1-foundry"} | _queue_labels(cluster)
@@ -110,7 +110,7 @@ def _ending(cluster: KubernetesCluster) -> Manifest:
     return {"deletionStrategy": {"deletionRules": rules}}
 
 
-def _head(cluster: KubernetesCluster, in_pods: AnyRunConfig) -> Manifest:
+def _head(cluster: KubernetesCluster, in_pods: StageConfig) -> Manifest:
     # Kubernetes would replace $(NAME) in the value of a variable.
     settings = to_yaml(in_pods).replace("$(", "$$(")
     container = _container(HEAD, in_pods.run_dir, cluster, HEAD_RESOURCES)

@@ -14,9 +14,10 @@ from jinja2 import Environment, StrictUndefined, TemplateError
 
 from configs.clusters import SlurmCluster
 from configs.errors import UserError
+from configs.pipeline import EvaluationConfig, StageConfig
 from configs.plan_placement import processes_on_a_node
 from configs.plan_work import work_of
-from configs.schema import AnyRunConfig, SampledDataConfig
+from configs.schema import SampledDataConfig
 from launch.backends.base import Job, JobState
 from launch.backends.log_files import follow_log, log_file, read_lines
 from launch.cluster import ray_token
@@ -49,11 +50,11 @@ class SlurmBackend:
     ) -> None:
         self._run = run
 
-    def render(self, config: AnyRunConfig) -> str:
+    def render(self, config: StageConfig) -> str:
         run_dir = Path(config.run_dir).expanduser().resolve()
         return render(config, run_dir, sys.executable)
 
-    def submit(self, config: AnyRunConfig) -> int:
+    def submit(self, config: StageConfig) -> int:
         from launch.backends.job import write_job
         from launch.run_folder import RunFolder, write_atomically
 
@@ -119,10 +120,11 @@ class SlurmBackend:
             time.sleep(0.5)
 
 
-def render(config: AnyRunConfig, run_dir: Path, python: str) -> str:
+def render(config: StageConfig, run_dir: Path, python: str) -> str:
     """The script. Raises UserError when a template of the user's cannot be read."""
     cluster = config.cluster
-    assert isinstance(cluster, SlurmCluster) and not isinstance(config, SampledDataConfig)
+    assert isinstance(cluster, SlurmCluster)
+    assert not isinstance(config, SampledDataConfig | EvaluationConfig), "they run locally"
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +24,7 @@ from configs.evaluation import EvalConfig, EvalDataSettings
 from recipes.benchmarks.items import Item, Row
 from recipes.benchmarks.table import BENCHMARKS, Benchmark, Hub
 from recipes.datasets import chat_prompt, nano_question
+from recipes.nano_general import PreferenceSet, general_prompts
 from recipes.nano_world import draw_problems
 from rl.records import Prompt
 
@@ -50,8 +52,9 @@ class Problems:
 
 def load_problems(name: str, data: EvalDataSettings) -> Problems:
     """All problems, or the first data.problems of them, in the file's order."""
-    if name == "nano":
-        items: list[Item | None] = [*_nano_items(data.problems or NANO_PROBLEMS)]
+    items: list[Item | None]
+    if name in NANO_ITEMS:
+        items = [*NANO_ITEMS[name](data.problems or NANO_PROBLEMS)]
     else:
         items = [BENCHMARKS[name].read(row) for row in _rows(name, data)]
     kept = [item for item in items if item is not None]
@@ -103,6 +106,20 @@ def _nano_items(count: int) -> Iterator[Item]:
         question = nano_question(problem)
         kinds = {"kind": problem.kind, "language": problem.language}
         yield Item(question, problem.answer, (question,), kinds)
+
+
+def _open_items(count: int, preference_set: PreferenceSet) -> Iterator[Item]:
+    prompts = [each for each in general_prompts("heldout") if each.preference_set == preference_set]
+    for prompt in prompts[:count]:
+        yield Item(prompt.text, "", (prompt.text,), asdict(prompt))
+
+
+NANO_ITEMS: dict[str, Callable[[int], Iterator[Item]]] = {
+    "nano": _nano_items,
+    "nano_helpful": partial(_open_items, preference_set="helpfulness"),
+    "nano_safety": partial(_open_items, preference_set="safety"),
+}
+"""Benchmarks whose problems are made here: all held out."""
 
 
 def _rows(name: str, data: EvalDataSettings) -> Iterator[Row]:

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self, cast
 
 from configs.schema import CodeSettings, RewardSettings
 from recipes.benchmarks.table import Benchmark, Kind
+from recipes.nano_general import GeneralPrompt, true_value
 from rewards.choices import chosen_letter
 from rewards.code.backend import open_sandbox
 from rewards.code.completions import extract_code
@@ -43,6 +44,8 @@ class Verdict:
     """The answer as the completion gives it; None when there is none, or none to vote with."""
     instructions: tuple[tuple[str, bool], ...] = ()
     """Each instruction of IFEval, and whether it was followed."""
+    worth: float | None = None
+    """Of an answer to an open request."""
 
 
 class Judge:
@@ -66,6 +69,8 @@ class Judge:
         return list(self._threads.map(lambda pair: self.judge(kind, *pair), pairs))
 
     def judge(self, kind: Kind, prompt: Prompt, completion_text: str) -> Verdict:
+        if kind == "open":
+            return _judge_open(prompt, completion_text)
         summary = summary_of(prompt.text, completion_text)
         if summary is None:
             # Nothing was followed, which counts for IFEval's accuracy by instruction.
@@ -131,6 +136,13 @@ def _judge_choice(prompt: Prompt, summary: str) -> Verdict:
     if letter is None:
         return Verdict(Outcome.NO_ANSWER)
     return Verdict(Outcome.CORRECT if letter == prompt.answer else Outcome.WRONG, letter)
+
+
+def _judge_open(prompt: Prompt, completion_text: str) -> Verdict:
+    """By the nano world's own rule, which no reward model sees; good is what is worth more than
+    half."""
+    worth = true_value(GeneralPrompt(**cast(Any, prompt.metadata)), completion_text)
+    return Verdict(Outcome.CORRECT if worth > 0.5 else Outcome.WRONG, worth=worth)
 
 
 def _judge_ifeval(prompt: Prompt, summary: str) -> Verdict:

@@ -10,7 +10,7 @@ from recipes.benchmarks import programs, rows
 from recipes.benchmarks.items import Item, Row
 from recipes.datasets import R1_ZERO_TEMPLATE
 
-Kind = Literal["math", "choice", "program", "instructions"]
+Kind = Literal["math", "choice", "program", "instructions", "open"]
 """How answers are scored; see scoring.py."""
 
 
@@ -52,6 +52,8 @@ CODEFORCES_NOTE = (
     "no public set has the paper's tests, so write a file with the columns question and tests, a "
     'list of {"input": ..., "output": ...}'
 )
+
+NANO_TEMPLATE = "User:{question} Assistant:"
 
 BENCHMARKS: dict[str, Benchmark] = {
     "aime_2024": Benchmark(
@@ -115,6 +117,13 @@ BENCHMARKS: dict[str, Benchmark] = {
         "math",
         rows.read_math,
         16,
-        r1_zero_template="User:{question} Assistant:",
+        r1_zero_template=NANO_TEMPLATE,
+    ),
+    # Open requests, rated by the rule behind the preferences of recipes/nano_general.py.
+    "nano_helpful": Benchmark(
+        "nano helpfulness", "open", rows.read_math, 1, r1_zero_template=NANO_TEMPLATE
+    ),
+    "nano_safety": Benchmark(
+        "nano safety", "open", rows.read_math, 1, r1_zero_template=NANO_TEMPLATE
     ),
 }

@@ -8,7 +8,8 @@ import pytest
 
 from configs.compose import from_yaml, group_options, load_config, setting_paths, to_yaml
 from configs.errors import UserError
-from configs.schema import RUN_KINDS, AnyRunConfig, FolderModel, RlConfig, SftConfig
+from configs.pipeline import PipelineConfig, StageConfig
+from configs.schema import RUN_KINDS, FolderModel, RlConfig, SftConfig
 
 CHAT = ["data.path=some.jsonl"]
 KUBERNETES = ["cluster.image=some/image", "cluster.runs_claim=some-claim"]
@@ -33,6 +34,7 @@ NEEDED = {
     ("recipe", "r1/distill"): [*CHAT, "model.path=some/folder"],
     ("recipe", "r1/rl_reasoning"): ["model.path=some/folder"],
     ("recipe", "r1/student_rl"): ["model.path=some/folder"],
+    ("recipe", "r1/evaluation"): ["models.dev1.path=some/folder"],
     **{("recipe", f"distill_{name}"): [*CHAT, "model.path=some/folder"] for name in STUDENTS},
 }
 """Settings without a default, by the option that asks for them."""
@@ -49,9 +51,8 @@ def problems_of(*overrides: str) -> list[str]:
     [(group, option) for group, options in group_options().items() for option in options],
 )
 def test_every_shipped_yaml_file_loads(group: str, option: str) -> None:
-    assert isinstance(
-        load_config([f"{group}={option}", *NEEDED.get((group, option), [])]), AnyRunConfig
-    )
+    config = load_config([f"{group}={option}", *NEEDED.get((group, option), [])])
+    assert isinstance(config, StageConfig | PipelineConfig)
 
 
 def test_every_kind_of_recipe_loads_with_every_model() -> None:
@@ -66,7 +67,7 @@ def test_every_kind_of_recipe_loads_with_every_model() -> None:
     for recipe, model in itertools.product(recipes.values(), group_options()["model"]):
         needed = NEEDED.get(("recipe", recipe), []) + NEEDED.get(("model", model), [])
         config = load_config([f"recipe={recipe}", f"model={model}", *needed])
-        assert config.run_dir == f"runs/{recipe}-{model}".replace("runs/r1/", "runs/r1-")
+        assert config.run_dir == f"runs/{recipe.replace('/', '-')}-{model}"
 
 
 def test_every_scale_file_belongs_to_a_recipe_and_a_model() -> None:

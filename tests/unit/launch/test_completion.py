@@ -35,7 +35,7 @@ def bash(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("launch pl", ["plan"]),
         ("launch run r1_z", ["r1_zero"]),
-        ("launch run r1_zero model=nan", ["nano_v3"]),
+        ("launch run r1_zero model=nano_v", ["nano_v3"]),
         ("launch run algorithm.loss=gs", ["gspo"]),
         ("launch plan learner.gradient_ch", ["learner.gradient_checkpointing=true",
                                             "learner.gradient_checkpointing=false"]),

@@ -1,0 +1,50 @@
+"""A run as a child process that never outlives this one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from rewards.sandbox.inside.libc import PR_SET_PDEATHSIG, prctl
+
+STOP_TIMEOUT_S = 30.0
+"""How long an interrupted child may take to end its own processes."""
+
+
+def run_child(words: Sequence[str]) -> int:
+    """`launch run WORDS` with this terminal; its exit code, negative when a signal ended it.
+
+    An interruption is passed on, and raised here once the child has ended.
+    """
+    parent = os.getpid()
+
+    def die_with_parent() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the line above
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    child = subprocess.Popen(
+        [sys.executable, "-m", "launch.cli", "run", *words], preexec_fn=die_with_parent
+    )
+    try:
+        return child.wait()
+    except BaseException:
+        _stop(child)
+        raise
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    """A terminal interrupts parent and child alike; whoever interrupts the parent alone does not,
+    and a second interruption would disturb the child's orderly end."""
+    try:
+        child.wait(timeout=2.0)
+    except subprocess.TimeoutExpired:
+        child.send_signal(signal.SIGINT)
+        try:
+            child.wait(timeout=STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()

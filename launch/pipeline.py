@@ -1,0 +1,149 @@
+"""`launch run recipe=r1`: the stages one after the other, from where they stopped.
+
+Each stage is a run of its own, in a process of its own, which continues exactly by itself; here is
+decided which of them are still to be made.
+
+    complete and made from the same  ->  skipped
+    not complete                     ->  run, or continued
+    made from other inputs           ->  set aside and made again
+    made with other settings         ->  refused
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from configs.compose import to_yaml
+from configs.errors import UserError
+from configs.pipeline import PipelineConfig
+from launch.child import run_child
+from launch.manifest import (
+    Manifest,
+    given_model_hash,
+    product_hash,
+    product_sizes,
+    read_manifest,
+)
+from launch.run import EXIT_DONE, EXIT_STOPPED, EXIT_WORKER_LOST
+from launch.run_folder import FREE_TO_CHANGE, changed_settings, provenance, write_atomically
+from launch.stages import StageRun, student_of
+from recipes.r1 import BASE, STUDENT
+
+FREE_ONCE_MADE = tuple(key for key in FREE_TO_CHANGE if key != "recipe.steps")
+"""A stage that is made is not made longer by itself: what reads from it would have to follow."""
+
+
+def run_pipeline(config: PipelineConfig, runs: Sequence[StageRun]) -> int:
+    """Make every stage that is not made yet; returns the exit code of the first that fails."""
+    console = Console()
+    folder = Path(config.run_dir).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "config.yaml", to_yaml(config))
+    for number, run in enumerate(runs, start=1):
+        title = f"stage {number}/{len(runs)}  {run.stage.name}  ({run.stage.title})"
+        inputs = input_hashes(run, config)
+        if is_made(run, inputs):
+            console.print(f"{title}: done", style="dim", highlight=False)
+            continue
+        console.rule(title)
+        _set_aside_if_changed(run, inputs, console)
+        code = _make(run, inputs)
+        if code != EXIT_DONE:
+            return code
+    return EXIT_DONE
+
+
+def input_hashes(run: StageRun, config: PipelineConfig) -> dict[str, str]:
+    """Setting -> hash of what the stage reads; the stages before it are complete."""
+    hashes = {}
+    for setting, source in run.stage.inputs.items():
+        if source in (BASE, STUDENT):
+            model = config.model if source == BASE else student_of(config)
+            assert model is not None
+            hashes[setting] = given_model_hash(model)
+        else:
+            manifest = read_manifest(run.folder.parent / source)
+            assert manifest is not None and manifest.complete, source
+            hashes[setting] = manifest.product
+    return hashes
+
+
+def is_made(run: StageRun, inputs: Mapping[str, str]) -> bool:
+    """Whether nothing is left to do.
+
+    Raises UserError when the stage was made with other settings.
+    """
+    manifest = read_manifest(run.folder)
+    if manifest is None or not manifest.complete:
+        return False
+    now = run.config.model_dump(mode="json")
+    changed = changed_settings(manifest.settings, now, free=FREE_ONCE_MADE)
+    if changed:
+        raise UserError(
+            f"{run.folder} was made with other settings ({'; '.join(changed)}): go back to them, "
+            "or delete this folder, and the stage and all that read from it are made again"
+        )
+    return manifest.inputs == inputs and manifest.sizes == product_sizes(run.product)
+
+
+def _set_aside_if_changed(run: StageRun, inputs: Mapping[str, str], console: Console) -> None:
+    """What was made, or begun, from something else is kept under another name."""
+    manifest = read_manifest(run.folder)
+    if manifest is None or (not manifest.complete and manifest.inputs == inputs):
+        return
+    number = 1 + len(list(run.folder.parent.glob(f"{run.folder.name}.old-*")))
+    aside = run.folder.with_name(f"{run.folder.name}.old-{number}")
+    run.folder.rename(aside)
+    changed = [name for name, each in inputs.items() if manifest.inputs.get(name) != each]
+    what = f"other inputs ({', '.join(changed)})" if changed else "what it made is not there"
+    console.print(f"{run.stage.name}: {what}; set aside as {aside.name} and made again")
+
+
+def _make(run: StageRun, inputs: Mapping[str, str]) -> int:
+    begun = read_manifest(run.folder) or Manifest(run.stage.name, inputs)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    begun.write(run.folder)
+    started = time.monotonic()
+    code = run_child(run.words)
+    seconds = begun.seconds + time.monotonic() - started
+    if code != EXIT_DONE or not run.product.exists():  # it may have been asked to stop
+        replace(begun, seconds=seconds).write(run.folder)
+        return EXIT_WORKER_LOST if code < 0 else code or EXIT_STOPPED
+    _check_not_empty(run)
+    replace(
+        begun,
+        complete=True,
+        product=product_hash(run.product),
+        sizes=product_sizes(run.product),
+        settings=yaml.safe_load((run.folder / "config.yaml").read_text()),
+        counts=_counts(run.folder),
+        versions=provenance(),
+        seconds=seconds,
+    ).write(run.folder)
+    return EXIT_DONE
+
+
+def _check_not_empty(run: StageRun) -> None:
+    """Data without a row is a finished run, but nothing that the next stage could learn from."""
+    if run.stage.makes == "data" and not run.product.stat().st_size:
+        raise UserError(
+            f"{run.folder}: no sample was kept, see counts.json there; train the model that was "
+            f"sampled for longer, or loosen stages.{run.stage.name}.recipe.filters, delete this "
+            "folder and run the same command again"
+        )
+
+
+def _counts(folder: Path) -> dict[str, Any]:
+    """What the run itself has noted about its length and its data."""
+    status = json.loads((folder / "status.json").read_text())
+    counts = {key: status[key] for key in ("step", "version") if key in status}
+    data = folder / "data.json"
+    return counts | ({"data": json.loads(data.read_text())} if data.exists() else {})

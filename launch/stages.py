@@ -1,0 +1,136 @@
+"""From the pipeline's settings to a run for each stage: the words of its command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from configs.checks import check_settings
+from configs.compose import CONFIG_DIR, load_config
+from configs.errors import UserError
+from configs.pipeline import EVERY_STAGE, EvaluationConfig, PipelineConfig, StageConfig
+from configs.schema import FolderModel, Model, NanoModel
+from recipes.r1 import BASE, PRODUCT_PATHS, STAGES, STUDENT, Stage, stages_until
+
+STUDENT_STEPS = 140
+"""Of the nano student's pre-training, as in configs/model/nano_student.yaml: a third of the base
+model's."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """A stage of this pipeline."""
+
+    stage: Stage
+    folder: Path
+    words: tuple[str, ...]
+    """As for `launch run`."""
+    config: StageConfig
+
+    @property
+    def product(self) -> Path:
+        return self.folder / PRODUCT_PATHS[self.stage.makes]
+
+
+def stage_runs(config: PipelineConfig) -> list[StageRun]:
+    """Every stage with its settings, checked; mistakes of all of them are named at once."""
+    names = [stage.name for stage in STAGES]
+    _check_names(config, names)
+    problems: list[str] = []
+    runs = []
+    for stage in stages_until(config.recipe.until, with_student=student_of(config) is not None):
+        words = words_of(stage, config)
+        try:
+            composed = load_config(words)
+            assert not isinstance(composed, PipelineConfig), stage
+            if not isinstance(composed, EvaluationConfig):
+                check_settings(composed)
+            _check_place(composed)
+        except UserError as error:
+            problems += [f"stages.{stage.name}: {line}" for line in str(error).splitlines()]
+        else:
+            runs.append(StageRun(stage, stage_folder(config, stage.name), tuple(words), composed))
+    if problems:
+        raise UserError("\n".join(problems))
+    return runs
+
+
+def stage_folder(config: PipelineConfig, name: str) -> Path:
+    return Path(config.run_dir).expanduser().absolute() / "stages" / name
+
+
+def student_of(config: PipelineConfig) -> Model | None:
+    """The dense model that is distilled into."""
+    if config.recipe.student:
+        return FolderModel(path=config.recipe.student)
+    if isinstance(config.model, NanoModel):
+        return NanoModel(
+            architecture="qwen2",
+            pretrain_steps=STUDENT_STEPS,
+            pretrain_seed=config.model.pretrain_seed,
+            cache_dir=config.model.cache_dir,
+        )
+    return None
+
+
+def words_of(stage: Stage, config: PipelineConfig) -> list[str]:
+    """The command line of a stage. What the user says comes last and therefore wins."""
+    words = [f"recipe=r1/{stage.name}"]
+    scale = f"r1/{stage.name}_{config.recipe.scale}"
+    if config.recipe.scale and (CONFIG_DIR / "scale" / f"{scale}.yaml").is_file():
+        words.append(f"scale={scale}")
+    words += [f"seed={config.seed}", f"deterministic={str(config.deterministic).lower()}"]
+    for setting, source in stage.inputs.items():
+        words += _input_words(setting, source, config)
+    words += [*config.stages.get(EVERY_STAGE, []), *config.stages.get(stage.name, [])]
+    return [*words, f"run_dir={stage_folder(config, stage.name)}"]
+
+
+def _input_words(setting: str, source: str, config: PipelineConfig) -> list[str]:
+    given: Mapping[str, Model | None] = {BASE: config.model, STUDENT: student_of(config)}
+    if source in given:
+        model = given[source]
+        assert model is not None
+        return _model_words(model)
+    maker = next(stage for stage in STAGES if stage.name == source)
+    path = stage_folder(config, source) / PRODUCT_PATHS[maker.makes]
+    if setting == "model":
+        return ["model=folder", f"model.path={path}"]
+    if setting.startswith("models."):
+        return [f"{setting}.path={quoted(path)}", f"{setting}.template={maker.template}"]
+    return [f"{setting}={path}"]
+
+
+def quoted(path: Path) -> str:
+    """A text as a value below a setting whose keys the schema does not list."""
+    return "'" + str(path).replace("'", "\\'") + "'"
+
+
+def _model_words(model: Model) -> list[str]:
+    option = "folder"
+    if isinstance(model, NanoModel):
+        option = "nano_student" if model.architecture == "qwen2" else "nano_v3"
+    changed = model.model_dump(mode="json", exclude={"kind"}, exclude_defaults=True)
+    return [f"model={option}", *(f"model.{key}={value}" for key, value in changed.items())]
+
+
+def _check_place(config: StageConfig) -> None:
+    if config.cluster.kind != "local":
+        raise UserError(
+            f"cluster.kind={config.cluster.kind}: the stages of a pipeline run where the pipeline "
+            "does; leave it local and start the pipeline itself there"
+        )
+
+
+def _check_names(config: PipelineConfig, names: list[str]) -> None:
+    for name in config.stages:
+        if name not in (EVERY_STAGE, *names):
+            raise UserError(
+                f"stages.{name}: no such stage; the stages are: {', '.join(names)}, and "
+                f"{EVERY_STAGE} for every one of them"
+            )
+    if config.recipe.until and config.recipe.until not in names:
+        raise UserError(
+            f"recipe.until={config.recipe.until}: no such stage; choose one of: {', '.join(names)}"
+        )

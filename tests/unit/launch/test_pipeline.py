@@ -1,0 +1,151 @@
+"""Which stages are made, skipped, set aside or refused; with real files and processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from configs.compose import load_config
+from configs.errors import UserError
+from configs.pipeline import PipelineConfig
+from launch.child import run_child
+from launch.manifest import Manifest, product_hash, product_sizes, read_manifest
+from launch.pipeline import _check_not_empty, _set_aside_if_changed, input_hashes, is_made
+from launch.stages import StageRun, stage_runs
+
+CHILD = """
+import sys
+from launch.child import run_child
+print("up", flush=True)
+run_child(sys.argv[1:])
+"""
+
+
+def pipeline(folder: Path, *words: str) -> tuple[PipelineConfig, dict[str, StageRun]]:
+    config = load_config(["recipe=r1", f"run_dir={folder}", *words])
+    assert isinstance(config, PipelineConfig)
+    return config, {run.stage.name: run for run in stage_runs(config)}
+
+
+def finish(run: StageRun, inputs: dict[str, str], content: bytes) -> None:
+    """As a run that made this."""
+    run.product.mkdir(parents=True) if run.stage.makes == "model" else run.folder.mkdir(
+        parents=True
+    )
+    file = run.product / "model.safetensors" if run.product.is_dir() else run.product
+    file.write_bytes(content)
+    Manifest(
+        run.stage.name,
+        inputs,
+        complete=True,
+        product=product_hash(run.product),
+        sizes=product_sizes(run.product),
+        settings=run.config.model_dump(mode="json"),
+    ).write(run.folder)
+
+
+def test_words_reach_the_stages(tmp_path: Path) -> None:
+    words = ["seed=3", "cluster.threads=1", "stages.rl_reasoning.recipe.steps=7"]
+    _, runs = pipeline(tmp_path, "recipe.until=rl_reasoning", *words)
+    assert all(run.config.seed == 3 and run.config.cluster.threads == 1 for run in runs.values())
+    assert runs["rl_reasoning"].config.model_dump()["recipe"]["steps"] == 7
+    assert runs["zero"].config.model_dump()["recipe"]["steps"] == 30
+    model = runs["rl_reasoning"].config.model_dump()["model"]
+    assert model["path"] == str(tmp_path / "stages" / "sft_cold_start" / "final")
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("stages.rl.recipe.steps=7", "stages.rl: no such stage; the stages are: zero, "),
+        ("stages.zero.recipe.stepz=7", "stages.zero: unknown key 'recipe.stepz'; did you mean"),
+        ("stages.zero.learner.mini_batches=7", "stages.zero: learner.mini_batches=7: must divide"),
+        ("recipe.until=dev2", "recipe.until=dev2: no such stage; choose one of: zero, "),
+        ("stages.zero=7", "write stages.STAGE.KEY=VALUE"),
+    ],
+)
+def test_mistakes_are_named_before_anything_runs(tmp_path: Path, word: str, expected: str) -> None:
+    with pytest.raises(UserError) as caught:
+        pipeline(tmp_path, word)
+    assert expected in str(caught.value)
+
+
+def test_a_stage_is_skipped_until_something_changes(tmp_path: Path) -> None:
+    config, runs = pipeline(tmp_path, "recipe.until=cold_start_data")
+    zero, data = runs["zero"], runs["cold_start_data"]
+    given = input_hashes(zero, config)
+    assert not is_made(zero, given)
+    finish(zero, given, b"weights")
+    inputs = input_hashes(data, config)
+    finish(data, inputs, b"rows")
+    assert is_made(zero, given) and is_made(data, inputs)
+
+    _, others = pipeline(tmp_path, "recipe.until=cold_start_data", "seed=1")
+    with pytest.raises(UserError, match="seed: 0 there, 1 now"):
+        is_made(others["zero"], given)
+    _, longer = pipeline(tmp_path, "recipe.until=cold_start_data", "stages.zero.recipe.steps=31")
+    with pytest.raises(UserError, match=r"recipe\.steps: 30 there, 31 now"):
+        is_made(longer["zero"], given)
+
+    made = read_manifest(zero.folder)
+    assert made is not None
+    replace(made, product="other weights").write(zero.folder)
+    now = input_hashes(data, config)
+    assert not is_made(data, now)
+    _set_aside_if_changed(data, now, Console(quiet=True))
+    assert not data.folder.exists()
+    assert (data.folder.with_name("cold_start_data.old-1") / "data.jsonl").read_bytes() == b"rows"
+
+
+def test_a_damaged_product_is_made_again(tmp_path: Path) -> None:
+    config, runs = pipeline(tmp_path, "recipe.until=zero")
+    zero = runs["zero"]
+    given = input_hashes(zero, config)
+    finish(zero, given, b"weights")
+    (zero.product / "model.safetensors").write_bytes(b"half")
+    assert not is_made(zero, given)
+
+
+def test_data_without_a_row_is_not_made(tmp_path: Path) -> None:
+    config, runs = pipeline(tmp_path, "recipe.until=cold_start_data")
+    finish(runs["zero"], input_hashes(runs["zero"], config), b"weights")
+    data = runs["cold_start_data"]
+    finish(data, input_hashes(data, config), b"")
+    with pytest.raises(UserError, match="no sample was kept"):
+        _check_not_empty(data)
+    data.product.write_bytes(b"a row")
+    _check_not_empty(data)
+
+
+def test_exit_codes_come_through() -> None:
+    assert run_child(["r1_zero", "recipe.stepz=1"]) == 2
+
+
+def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
+    """Killed while the child still imports, long before it could start anything."""
+    folder = tmp_path / "run"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", CHILD, "r1_zero", f"run_dir={folder}", "cluster.threads=1"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+    deadline = time.monotonic() + 60
+    while not children.read_text().split():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    child = int(children.read_text().split()[0])
+    time.sleep(0.2)
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    while Path(f"/proc/{child}").exists():
+        assert time.monotonic() < deadline, "the child lives on"
+        time.sleep(0.05)
