@@ -199,9 +199,10 @@ def test_bfloat16_follows_float32(one_rank: list[Any], two_ranks: list[Any]) -> 
     exact = one_rank[0]
     for result in (one_rank[2], two_ranks[0][2], two_ranks[0][3]):
         for ours, theirs in zip(result["metrics"], exact["metrics"], strict=True):
-            # How far they drift apart in five large updates depends on the CPU's bfloat16 kernels.
-            assert ours["actor/loss"] == pytest.approx(theirs["actor/loss"], rel=0.08)
-            assert ours["actor/grad_norm"] == pytest.approx(theirs["actor/grad_norm"], rel=0.2)
+            # Plain torch in bfloat16 is 9 % off in the loss and 46 % in the norm on this data: the
+            # weights are large, and tokens change their experts.
+            assert ours["actor/loss"] == pytest.approx(theirs["actor/loss"], rel=0.12)
+            assert ours["actor/grad_norm"] == pytest.approx(theirs["actor/grad_norm"], rel=0.4)
         assert result["weights"]["lm_head.weight"].dtype == torch.bfloat16
         bias = result["weights"]["model.layers.1.mlp.gate.e_score_correction_bias"]
         assert torch.equal(
