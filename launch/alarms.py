@@ -26,7 +26,9 @@ CLIPPED = 0.3
 MISMATCH_GROWTH = 3.0
 MISMATCH_FLOOR = 1e-3
 """In nats; below it the gap between sampler and learner is rounding, whichever way it moves."""
-ENTROPY = 0.05
+ENTROPY = 0.02
+"""In nats per token. A healthy policy that has learnt nearly all there is can come close: the nano
+model ends its quickstart at 0.047, with 94 % of its training problems right."""
 FREE_DISK = 0.1
 FREE_DISK_METRIC = "perf/disk_free_frac"
 STALL_FACTOR = 3.0
