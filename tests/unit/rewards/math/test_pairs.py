@@ -14,7 +14,7 @@ from rewards.math import MathChecker
 from rl.records import Outcome
 
 ADVERSARIAL = Path(__file__).with_name("adversarial.txt")
-GSM8K = Path(os.environ.get("GSM8K_TRAIN", "shared/data/gsm8k_train.jsonl"))
+GSM8K = Path(os.environ.get("GSM8K_TRAIN", "../shared/data/gsm8k_train.jsonl"))
 PUBLISHED = os.environ.get("MATH_VERIFY_TESTS", "")
 
 NOT_FOLLOWED = {
