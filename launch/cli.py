@@ -237,7 +237,10 @@ def _run(options: argparse.Namespace) -> int:
     if isinstance(config, PipelineConfig):
         return _run_pipeline(config, dry_run=options.dry_run)
     if isinstance(config, EvaluationConfig):  # it checks its models when it opens them
-        return print(to_yaml(config)) or 0 if options.dry_run else submit(config)
+        if not options.dry_run:
+            return submit(config)
+        print(to_yaml(config))
+        return 0
     check_settings(config)
     if options.dry_run:
         from configs.plan import describe_plan

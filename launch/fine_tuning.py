@@ -11,13 +11,14 @@ from configs.errors import UserError
 from configs.schema import SftConfig
 from launch.checkpoints import Checkpoints
 from launch.console import RunConsole
+from launch.heldout import HeldoutObserver
 from launch.learner_group import LearnerGroup
 from launch.record import RunRecord
 from launch.run_folder import RunFolder, write_atomically
 from launch.training import base_model, resume
 from launch.workers import start_workers
 from recipes.sft_data import SequenceStore, check_enough, load_sequences
-from rl.protocols import LoopState, StepResult
+from rl.protocols import LoopState
 from rl.sft import fine_tune, mean_loss, num_updates
 from rollout.tokens import end_token_ids, load_tokenizer
 
@@ -50,7 +51,9 @@ def fine_tune_in(folder: RunFolder, config: SftConfig, console: RunConsole) -> N
             console.doing(f"loss of {len(sets.heldout)} held-out sequences")
             heldout.at(state)
         console.steps_begin(state.step)
-        observer = SftObserver(config, record, heldout, steps)
+        observer = HeldoutObserver(
+            heldout.metrics, record, every=config.recipe.eval_every, steps=steps
+        )
         state = fine_tune(config, state, sets.train, learner=workers.learner, observer=observer)
         console.doing("saving the final model")
         heldout.at(state)
@@ -105,24 +108,6 @@ class HeldoutLoss:
             write_atomically(path, json.dumps(asdict(result)))
         return HeldoutResult(**json.loads(path.read_text())).loss
 
-
-class SftObserver:
-    """The Observer protocol of a fine-tuning run on disk."""
-
-    def __init__(
-        self, config: SftConfig, record: RunRecord, heldout: HeldoutLoss, steps: int
-    ) -> None:
-        self._every = config.recipe.eval_every
-        self._record = record
-        self._heldout = heldout
-        self._steps = steps
-
-    def step_finished(self, result: StepResult) -> None:
-        state, metrics = result.state, dict(result.metrics)
-        regular = self._every > 0 and state.step % self._every == 0
-        if regular or state.step == self._steps:
-            loss = self._heldout.at(state)
-            if loss is not None:
-                metrics["heldout/loss"] = loss
-        self._record.step(state, metrics)
-        self._record.checkpoint(state)
+    def metrics(self, state: LoopState) -> dict[str, float]:
+        loss = self.at(state)
+        return {} if loss is None else {"heldout/loss": loss}

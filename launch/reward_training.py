@@ -15,6 +15,7 @@ from configs.schema import RewardModelConfig
 from launch.checkpoints import Checkpoints
 from launch.console import RunConsole
 from launch.fine_tuning import check_same_data
+from launch.heldout import HeldoutObserver
 from launch.learner_group import LearnerGroup
 from launch.record import RunRecord
 from launch.run_folder import RunFolder, write_atomically
@@ -22,7 +23,7 @@ from launch.training import base_model, resume
 from launch.workers import start_workers
 from recipes.reward_data import JudgedSets, load_judged
 from recipes.reward_folder import FACTS_FILE, RewardModelFacts
-from rl.protocols import LoopState, StepResult
+from rl.protocols import LoopState
 from rl.reward_model import fit, heldout_scores, num_updates
 from rollout.tokens import end_token_ids, load_tokenizer
 
@@ -60,7 +61,9 @@ def train_reward_model_in(
             console.doing(f"judging {len(sets.heldout)} held-out rows")
             heldout.at(state)
         console.steps_begin(state.step)
-        observer = RewardModelObserver(config, record, heldout, steps)
+        observer = HeldoutObserver(
+            heldout.metrics, record, every=config.recipe.eval_every, steps=steps
+        )
         state = fit(config, state, sets.train, learner=workers.learner, observer=observer)
         console.doing("saving the final model")
         facts = heldout.facts(state)
@@ -102,6 +105,10 @@ class HeldoutJudgement:
             write_atomically(path, json.dumps(asdict(result)))
         return HeldoutResult(**json.loads(path.read_text()))
 
+    def metrics(self, state: LoopState) -> dict[str, float]:
+        found = self.at(state)
+        return {} if found is None else {"heldout/accuracy": found.accuracy}
+
     def facts(self, state: LoopState) -> RewardModelFacts:
         """Pairs say nothing about the level of the scores: their mean becomes the zero."""
         if self._config.recipe.objective == "pointwise":
@@ -109,25 +116,3 @@ class HeldoutJudgement:
         judged = self._sets.heldout or self._sets.train[:CENTER_ROWS]
         mean = heldout_scores(judged, self._learner, self._config).mean_score
         return RewardModelFacts("pairwise", center=mean)
-
-
-class RewardModelObserver:
-    """The Observer protocol of the training of a reward model on disk."""
-
-    def __init__(
-        self, config: RewardModelConfig, record: RunRecord, heldout: HeldoutJudgement, steps: int
-    ) -> None:
-        self._every = config.recipe.eval_every
-        self._record = record
-        self._heldout = heldout
-        self._steps = steps
-
-    def step_finished(self, result: StepResult) -> None:
-        state, metrics = result.state, dict(result.metrics)
-        regular = self._every > 0 and state.step % self._every == 0
-        if regular or state.step == self._steps:
-            found = self._heldout.at(state)
-            if found is not None:
-                metrics["heldout/accuracy"] = found.accuracy
-        self._record.step(state, metrics)
-        self._record.checkpoint(state)

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from configs.errors import UserError
 from configs.schema import SandboxSettings
-from rewards.code.remote import read_token
 from rewards.code.server import SandboxServer
+from rewards.http import read_token
 from rewards.sandbox.pool import SandboxPool
 
 

@@ -15,12 +15,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from configs.data_making import TextModelSettings
 from configs.errors import UserError
-from rewards.code.remote import read_token
 from rewards.format import END_THINK
+from rewards.http import Server, read_token
 
 RETRIES_S = (0.5, 1.0, 2.0, 4.0)
 """Waits before the tries after the first, each up to half as long again."""
@@ -49,11 +48,10 @@ class EndpointModel:
     def __init__(self, settings: TextModelSettings, setting: str) -> None:
         """setting: the name of the settings, for messages. Raises UserError for a bad URL or token
         file."""
-        parts = urlsplit(settings.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UserError(f"{setting}.url: {settings.url!r}; give http://HOST:PORT/v1")
-        self._https, self._host = parts.scheme == "https", parts.hostname
-        self._port, self._path = parts.port, parts.path.rstrip("/") + "/chat/completions"
+        try:
+            self._server = Server.at(settings.url, "/chat/completions")
+        except ValueError as error:
+            raise UserError(f"{setting}.url: {settings.url!r}; give http://HOST:PORT/v1") from error
         self._token = read_token(settings.token_file)
         self._settings = settings
         self._setting = setting
@@ -75,7 +73,12 @@ class EndpointModel:
         for wait_s in (0.0, *RETRIES_S):
             time.sleep(wait_s * random.uniform(1.0, 1.5))
             try:
-                status, content = self._post(body.encode())
+                status, content = self._server.post(
+                    body.encode(),
+                    token=self._token,
+                    timeout_s=self._settings.timeout_s,
+                    max_bytes=MAX_RESPONSE_BYTES,
+                )
             except (OSError, http.client.HTTPException) as error:
                 problem = f"{type(error).__name__}: {error}"
                 continue
@@ -92,19 +95,6 @@ class EndpointModel:
     @property
     def _where(self) -> str:
         return f"{self._setting}.url={self._settings.url}"
-
-    def _post(self, body: bytes) -> tuple[int, bytes]:
-        kind = http.client.HTTPSConnection if self._https else http.client.HTTPConnection
-        connection = kind(self._host, self._port, timeout=self._settings.timeout_s)
-        headers = {"Content-Type": "application/json"}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
-        try:
-            connection.request("POST", self._path, body, headers)
-            response = connection.getresponse()
-            return response.status, response.read(MAX_RESPONSE_BYTES)
-        finally:
-            connection.close()
 
     def _read(self, content: bytes) -> str | Unusable:
         """The answer in a response. Something that is no response at all is another server."""

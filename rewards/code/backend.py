@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from configs.errors import UserError
 from configs.schema import CodeSettings
-from rewards.code.remote import RemoteSandbox, read_token
+from rewards.code.remote import RemoteSandbox
+from rewards.http import read_token
 from rewards.sandbox.jobs import Sandbox
 from rewards.sandbox.pool import SandboxPool
 

@@ -12,11 +12,10 @@ import json
 import random
 import threading
 import time
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from configs.errors import UserError
+from rewards.http import Server
 from rewards.sandbox.jobs import Job, RunResult, RunStatus
 
 COMPILE_TIMEOUT_S = 30.0
@@ -37,15 +36,12 @@ class RemoteSandbox:
     def __init__(self, url: str, *, token: str = "", connections: int = 16) -> None:
         """Raises UserError for a URL that is none."""
         try:
-            parts = urlsplit(url)
-            port = parts.port
+            self._server = Server.at(url, "/run_code")
         except ValueError as error:
-            raise _not_a_url(url) from error
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise _not_a_url(url)
-        self._https = parts.scheme == "https"
-        self._address, self._host, self._port = url, parts.hostname, port
-        self._path = parts.path.rstrip("/") + "/run_code"
+            raise UserError(
+                f"reward.code.url: {url!r}; give http://HOST:PORT or https://HOST"
+            ) from error
+        self._address = url
         self._token = token
         self._free = threading.BoundedSemaphore(connections)
 
@@ -59,7 +55,12 @@ class RemoteSandbox:
             for wait_s in (0.0, *RETRIES_S):
                 time.sleep(wait_s * random.uniform(1.0, 1.5))
                 try:
-                    status, text = self._post(body, timeout_s)
+                    status, text = self._server.post(
+                        body,
+                        token=self._token,
+                        timeout_s=timeout_s,
+                        max_bytes=MAX_RESPONSE_BYTES,
+                    )
                 except (OSError, http.client.HTTPException) as error:
                     problem = f"{type(error).__name__}: {error}"
                     continue
@@ -71,36 +72,6 @@ class RemoteSandbox:
         if problem.startswith("HTTP 4"):
             raise UserError(f"reward.code.url: {self._address} refused a job: {problem}")
         return _failed(f"{self._address}: {problem}")
-
-    def _post(self, body: bytes, timeout_s: float) -> tuple[int, bytes]:
-        kind = http.client.HTTPSConnection if self._https else http.client.HTTPConnection
-        connection = kind(self._host, self._port, timeout=timeout_s)
-        headers = {"Content-Type": "application/json"}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
-        try:
-            connection.request("POST", self._path, body, headers)
-            response = connection.getresponse()
-            return response.status, response.read(MAX_RESPONSE_BYTES)
-        finally:
-            connection.close()
-
-
-def _not_a_url(url: str) -> UserError:
-    return UserError(f"reward.code.url: {url!r}; give http://HOST:PORT or https://HOST")
-
-
-def read_token(path: str) -> str:
-    """The token in a file, or "" for no path. Raises UserError."""
-    if not path:
-        return ""
-    try:
-        token = Path(path).expanduser().read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"token file {path}: cannot be read ({error})") from error
-    if not token or not token.isascii() or not token.isprintable():
-        raise UserError(f"token file {path}: needs one line of ASCII text")
-    return token
 
 
 def _request(job: Job) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from configs.schema import CodeSettings
 from rewards.code import remote
 from rewards.code.backend import open_sandbox
 from rewards.code.judge import CodeJudge
-from rewards.code.remote import RemoteSandbox, read_token
+from rewards.code.remote import RemoteSandbox
 from rewards.code.server import MAX_BODY_BYTES, SandboxServer
 from rewards.code.tasks import read_task
+from rewards.http import read_token
 from rewards.sandbox.jobs import Job, Limits, RunStatus, Sandbox
 from tests.unit.rewards.code.abuse import ABUSE, TESTS
 from tests.unit.rewards.code.test_programs import C_VERDICTS, PYTHON, SUM, needs_compilers
