@@ -1,4 +1,4 @@
-"""Rules over several settings of the runs that make data; configs/checks.py runs them.
+"""Rules over data sets and the runs that make them; configs/checks.py runs them.
 
 Each returns one line (setting, value, what is allowed, what to do) or None.
 """
@@ -9,13 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from configs.data_making import TextModelSettings
+from configs.data_sets import ChatData, NanoData, ProblemData
 from configs.facts import is_hub_name
-from configs.schema import (
-    NanoData,
-    ProblemData,
-    RlConfig,
-    SampledDataConfig,
-)
+from configs.schema import RlConfig, SampledDataConfig, SftConfig
 
 
 def tensor_parallel_needs_gpus(config: SampledDataConfig) -> str | None:
@@ -78,15 +74,22 @@ def reviewed_needs_review(config: SampledDataConfig) -> str | None:
 
 
 def problem_data_is_there(config: RlConfig | SampledDataConfig) -> str | None:
-    if not isinstance(config.data, ProblemData):
-        return None
-    path = Path(config.data.path).expanduser()
-    a_file_is_meant = path.suffix in (".jsonl", ".parquet")
-    if path.exists() or (is_hub_name(config.data.path) and not a_file_is_meant):
+    return _rows_are_there(config.data.path) if isinstance(config.data, ProblemData) else None
+
+
+def chat_data_is_there(config: SftConfig) -> str | None:
+    return _rows_are_there(config.data.path) if isinstance(config.data, ChatData) else None
+
+
+def _rows_are_there(path: str) -> str | None:
+    """Whether data.path is a file, or may be a data set on the hub."""
+    file = Path(path).expanduser()
+    a_file_is_meant = file.suffix in (".jsonl", ".parquet")
+    if file.exists() or (is_hub_name(path) and not a_file_is_meant):
         return None
     return (
-        f"data.path={config.data.path}: no such file; name a .jsonl or .parquet file, or a data "
-        "set on the Hugging Face hub as owner/name"
+        f"data.path={path}: no such file; name a .jsonl or .parquet file, or a data set on the "
+        "Hugging Face hub as owner/name"
     )
 
 

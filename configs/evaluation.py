@@ -16,7 +16,8 @@ from pydantic import Field
 
 from configs.clusters import LocalCluster
 from configs.errors import UserError
-from configs.schema import CodeSettings, NonNegative, Positive, Settings
+from configs.rewards import CodeSettings
+from configs.schema import NonNegative, Positive, Settings
 
 
 class EvalDataSettings(Settings):

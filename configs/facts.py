@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from configs.schema import AnyRunConfig, FolderModel, NanoData, RlConfig
+from configs.data_sets import NanoData
+from configs.schema import AnyRunConfig, FolderModel, RlConfig
 
 NANO_MAX_PROMPT_TOKENS = 32
 """No prompt of the nano world is longer; a test holds it to that."""

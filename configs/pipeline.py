@@ -14,7 +14,8 @@ from pydantic import Field
 
 from configs.clusters import LocalCluster
 from configs.evaluation import EngineSettings
-from configs.schema import AnyRunConfig, CodeSettings, Model, RunSettings
+from configs.rewards import CodeSettings
+from configs.schema import AnyRunConfig, Model, RunSettings
 from configs.settings import NonNegative, Positive, Settings
 
 EVERY_STAGE = "all"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from configs.clusters import LocalCluster
+from configs.data_sets import NanoData, NanoSolutions
 from configs.devices import GIB
 from configs.errors import UserError
 from configs.facts import max_prompt_tokens
@@ -21,9 +22,7 @@ from configs.plan_time import StepTime, concurrent_sequences, run_hours, step_ti
 from configs.plan_work import Work, work_of
 from configs.schema import (
     AnyRunConfig,
-    NanoData,
     NanoModel,
-    NanoSolutions,
     RewardModelConfig,
     RlConfig,
     RunConfig,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from configs.schema import NanoData, SampledDataConfig
+from configs.data_sets import NanoData
+from configs.schema import SampledDataConfig
 
 
 def data_plan(config: SampledDataConfig) -> dict[str, str]:

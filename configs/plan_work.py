@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from configs.clusters import ClusterSettings
+from configs.data_sets import NanoSolutions
 from configs.facts import max_prompt_tokens
 from configs.reward_models import NanoPreferences, RewardModelRecipe
 from configs.schema import (
     LearnerSettings,
-    NanoSolutions,
     RewardModelConfig,
     RlConfig,
     RolloutSettings,

@@ -1,4 +1,5 @@
-"""Every setting of a run, typed and strict. A default lives here and nowhere else.
+"""The settings of a run, typed and strict: whole runs, and the groups that have no file of their
+own beside this one. A default lives with its setting and nowhere else.
 
 Defaults are the values of the R1 paper where it names one (arXiv 2501.12948v2, section 2.1);
 YAML files under configs/ change them for smaller models. "Step" means one rollout and its
@@ -13,6 +14,7 @@ from pydantic import Field
 
 from configs.clusters import LocalCluster, SlurmCluster
 from configs.data_making import SampledDataRecipe
+from configs.data_sets import ChatData, NanoSolutions, Problems
 from configs.kubernetes import KubernetesCluster
 from configs.reward_models import (
     JudgeSettings,
@@ -20,6 +22,7 @@ from configs.reward_models import (
     PreferenceData,
     RewardModelRecipe,
 )
+from configs.rewards import RewardSettings
 from configs.settings import Fraction, NonNegative, Positive, Settings
 
 
@@ -95,210 +98,6 @@ class FolderModel(Settings):
     shape: dict[str, int | bool | str] = Field(default={})
     """What config.json says about sizes, to plan with before the folder is there; never trained
     with."""
-
-
-class NanoData(Settings):
-    """Problems of the nano world, generated from the seed."""
-
-    kind: Literal["nano"] = "nano"
-    """Problems made by this program."""
-    seed: NonNegative = 0
-    """Seed of the problems and of their split."""
-    train_problems: Positive = 4096
-    """Problems to train on; each is used once before any is used again."""
-    heldout_problems: Positive = 256
-    """Held-out problems never occur in any training split."""
-    template: Literal["r1_zero", "chat"] = "r1_zero"
-    """r1_zero: plain text as in the base model's corpus; chat: the tokenizer's chat template."""
-    general: str = ""
-    """General prompts, rated by reward models, beside the problems: "nano", or a .jsonl file with
-    prompt, set (helpfulness or safety) and language. Empty: none."""
-
-
-class Gsm8kData(Settings):
-    """GSM8K-style JSON lines: question, and answer ending in '#### N'."""
-
-    kind: Literal["gsm8k"] = "gsm8k"
-    """Problems from a file."""
-    path: str
-    """A .jsonl file with the keys question and answer."""
-    heldout_problems: Positive = 256
-    """Rows set aside for evaluation, chosen by a hash of the question."""
-    template: Literal["r1_zero", "chat"] = "r1_zero"
-    """r1_zero: the paper's plain-text prompt (Table 1); chat: the tokenizer's chat template."""
-    max_prompt_tokens: Positive = 512
-    """Longer prompts are left out, counted and reported."""
-    general: str = ""
-    """General prompts, rated by reward models, beside the problems: a .jsonl file with prompt, set
-    (helpfulness or safety) and language. Empty: none."""
-
-
-class ProblemData(Settings):
-    """Problems from a file or the hub, whatever its columns: mathematics with answers or solutions,
-    programs with tests. recipes/problem_rows.py lists the forms. Bad rows are left out and listed.
-    """
-
-    kind: Literal["problems"] = "problems"
-    """Problems from real data sets."""
-    path: str
-    """A .jsonl or .parquet file, or the name of a data set on the Hugging Face hub."""
-    subset: str = ""
-    """Of a data set on the hub: its configuration, where it has several."""
-    split: str = "train"
-    """Of a data set on the hub: the split to train on."""
-    streaming: bool = False
-    """Read a data set on the hub row by row instead of downloading it as a whole."""
-    problems: NonNegative = 0
-    """Only the first so many good rows; 0: all."""
-    question: str = ""
-    """The column with the question; empty: found by its name."""
-    answer: str = ""
-    """The column with the answer; empty: found by its name."""
-    checker: Literal["auto", "math", "code", "judge"] = "auto"
-    """auto: code where a row has tests, else math; judge: answers in words, for recipe.judge."""
-    heldout_problems: Positive = 256
-    """Rows set aside for evaluation, chosen by a hash of the question."""
-    template: Literal["r1_zero", "chat"] = "r1_zero"
-    """r1_zero: the paper's plain-text prompt (Table 1); chat: the tokenizer's chat template, and
-    in which form the answer is wanted."""
-    max_prompt_tokens: Positive = 512
-    """Longer prompts are left out and listed."""
-    general: str = ""
-    """In reinforcement learning, general prompts beside the problems, rated by reward models: a
-    .jsonl file with prompt, set (helpfulness or safety) and language. Empty: none."""
-
-
-class MathSettings(Settings):
-    """How answers to mathematical problems are compared. What is off by default makes wrong
-    answers right for some data sets."""
-
-    timeout_s: Annotated[float, Field(gt=0.0, le=60.0)] = 3.0
-    """Longest check of one answer; then the process that does it is killed."""
-    memory_mb: Annotated[int, Field(ge=512)] = 1024
-    """Address space of the process that runs Math-Verify."""
-    cache_size: NonNegative = 4096
-    """Verdicts remembered per checker; the answers of a group repeat. 0: none."""
-    percent_leniency: bool = False
-    """Take 50 % for 50 as well as for 0.5."""
-    ignore_units: bool = False
-    """Take 5 cm for 5 m: compare the numbers alone (percent signs still count)."""
-    any_order: bool = False
-    """Take (2, 1) for (1, 2)."""
-    round_to_gold: bool = False
-    """Take 3.14159 for 3.14: round to the decimals that the gold answer gives."""
-
-
-class SandboxSettings(Settings):
-    """Where programs written by the model run."""
-
-    workers: Positive = 2
-    """Programs that run at the same time; one core each."""
-    tier: Literal["auto", "namespaces", "landlock", "none"] = "auto"
-    """Kind of isolation. auto: the strongest that works here, and an error when none does. none:
-    programs are NOT isolated; for machines where nothing can be lost."""
-
-
-class CodeSettings(Settings):
-    """How programs are judged by their tests."""
-
-    backend: Literal["local", "remote"] = "local"
-    """local: the sandbox of this machine; remote: a server with SandboxFusion's /run_code."""
-    sandbox: SandboxSettings = SandboxSettings()
-    """Of this machine."""
-    url: str = ""
-    """Of the remote server, such as http://10.0.0.5:8080; `launch sandbox serve` starts one."""
-    token_file: str = ""
-    """A file with the remote server's bearer token; empty: it asks for none."""
-    connections: Positive = 16
-    """Requests to the remote server at the same time; about as many as it has workers, since one
-    that waits there for too long is sent again."""
-    all_or_nothing: bool = True
-    """1 for passing all tests and 0 otherwise, known at the first failure; false: the share of
-    tests passed."""
-    time_limit_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 10.0
-    """Wall-clock seconds for each test of a task that sets no limit itself."""
-    memory_limit_mib: Annotated[int, Field(ge=16, le=1 << 20)] = 1024
-    """Memory of a program in a task that sets no limit itself."""
-    output_limit_bytes: Positive = 1 << 20
-    """A program that prints more is stopped."""
-    problem_time_limit_s: Annotated[float, Field(gt=0.0)] = 120.0
-    """Seconds that the runs of all tests of a task may take together."""
-
-
-class ChatData(Settings):
-    """Conversations, one per row: messages (a list of role and content; system, user, assistant),
-    put into the chat template of the model; or prompt and completion, taken as plain text."""
-
-    kind: Literal["chat"] = "chat"
-    """Conversations to imitate."""
-    path: str
-    """A .jsonl or .parquet file, or the name of a data set on the Hugging Face hub."""
-    subset: str = ""
-    """Of a data set on the hub: its configuration, where it has several."""
-    split: str = "train"
-    """Of a data set on the hub: the split to train on."""
-    heldout_rows: NonNegative = 128
-    """Rows set aside for the held-out loss, chosen by a hash of the first question; rows with the
-    same question stay together. 0: no held-out loss."""
-    max_tokens: Positive = 32768
-    """Longer conversations are left out, counted and listed; the paper's context length."""
-
-
-class NanoSolutions(Settings):
-    """Problems of the nano world, each with a worked, right and well-formed solution."""
-
-    kind: Literal["nano_solutions"] = "nano_solutions"
-    """Solutions made by this program."""
-    seed: NonNegative = 0
-    """Seed of the problems; the same split as that of data=nano."""
-    train_problems: Positive = 4096
-    """Problems to train on."""
-    heldout_rows: Positive = 128
-    """Problems for the held-out loss; they never occur in any training split."""
-    max_tokens: Positive = 128
-    """Above every solution of the nano world."""
-
-
-class RewardSettings(Settings):
-    """Weights of the reward's parts, and how they are found. R1-Zero: accuracy + format with the
-    same weight; the R1 stages add language."""
-
-    accuracy: float = 1.0
-    """Weight of the answer being right (0 or 1; for programs see code.all_or_nothing)."""
-    format: float = 1.0
-    """Weight of the tags being in place (0 or 1)."""
-    format_form: Literal["answer_tags", "think_tags", "soft"] = "answer_tags"
-    """answer_tags: <think>..</think><answer>..</answer>; think_tags: thinking, then an answer
-    without tags; soft: a quarter for each of the four tags that is there once and in order."""
-    language: float = 0.0
-    """Weight of the share of the thinking that is in the prompt's language (0 to 1)."""
-    preference: float = 1.0
-    """Weight of what a reward model says of a general prompt's response (0 to 1), in the place that
-    accuracy has for problems."""
-    helpful_model: str = ""
-    """Reward model of the helpfulness prompts: the final/ folder of a run of r1/reward_helpful."""
-    safety_model: str = ""
-    """The same for the safety prompts: of r1/reward_safety."""
-    max_stripped_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.8
-    """Part of the thinking, by words, that may be formulas and code; beyond it the language part
-    falls, to 0 where there is nothing else."""
-    repetition: float = 0.0
-    """Weight of the repetition penalty (-1 to 0)."""
-    repetition_ngram: Positive = 20
-    """Words, or Chinese characters, that have to come again together to count as repeated."""
-    overlong: float = 0.0
-    """Weight of DAPO's penalty in front of the length cap (-1 to 0)."""
-    overlong_tokens: Positive = 4096
-    """Length of its slope before the cap, in tokens; DAPO's value at a cap of 20480."""
-    math: MathSettings = MathSettings()
-    """Mathematical answers."""
-    code: CodeSettings = CodeSettings()
-    """Programs."""
-    workers: Positive = 1
-    """Reward actors, one CPU each."""
-    shuffle: bool = False
-    """Control experiment: give each completion the reward of another one of the same step, so
-    that nothing can be learnt."""
 
 
 class AlgorithmSettings(Settings):
@@ -466,9 +265,6 @@ class RlTracking(TrackingSettings):
 
 Model = Annotated[NanoModel | FolderModel, Field(discriminator="kind")]
 Cluster = Annotated[LocalCluster | SlurmCluster | KubernetesCluster, Field(discriminator="kind")]
-
-
-Problems = Annotated[NanoData | Gsm8kData | ProblemData, Field(discriminator="kind")]
 
 
 class RunSettings(Settings):

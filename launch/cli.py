@@ -26,7 +26,8 @@ _RUN_EXAMPLES = """examples:
   launch run sft model=folder model.path=FOLDER data.path=conversations.jsonl
 
 The same command on the same run folder continues where it stopped. All settings, with their
-meaning, are in configs/schema.py; groups and their options are the folders of configs/."""
+meaning, are in configs/schema.py and the files it imports; groups and their options are the
+folders of configs/."""
 
 _EVAL_EXAMPLES = """examples:
   launch eval runs/r1_zero-nano_v3/final benchmark=nano template=r1_zero max_tokens=64

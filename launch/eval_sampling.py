@@ -14,12 +14,12 @@ from typing import Any
 import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
 
+from configs.data_sets import NanoData
 from configs.evaluation import EvalConfig
+from configs.rewards import RewardSettings
 from configs.schema import (
     AlgorithmSettings,
     FolderModel,
-    NanoData,
-    RewardSettings,
     RlConfig,
     RlLearner,
     RlRecipe,

@@ -17,7 +17,7 @@ from typing import Any
 
 import ray
 
-from configs.schema import RewardSettings
+from configs.rewards import RewardSettings
 from launch.cluster import WorkerLost, wait_all
 from launch.preferences import Preferences
 from launch.transfer import Turns

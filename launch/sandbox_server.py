@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from configs.errors import UserError
-from configs.schema import SandboxSettings
+from configs.rewards import SandboxSettings
 from rewards.code.server import SandboxServer
 from rewards.http import read_token
 from rewards.sandbox.pool import SandboxPool

@@ -68,7 +68,7 @@ def open_format_judge(workers: int) -> Iterator[Judge]:
 @contextmanager
 def open_language_judge(workers: int) -> Iterator[Judge]:
     """completion, target. Scores the thinking; the whole text when there are no think tags."""
-    from configs.schema import RewardSettings
+    from configs.rewards import RewardSettings
     from rewards.format import thinking_part
     from rewards.language import SCRIPTS_OF, language_share
 
@@ -120,7 +120,7 @@ def open_math_judge(workers: int) -> Iterator[Judge]:
 @contextmanager
 def open_code_judge(workers: int) -> Iterator[Judge]:
     """code, tests; language, entry_point, limits and compare when they are not the defaults."""
-    from configs.schema import CodeSettings, SandboxSettings
+    from configs.rewards import CodeSettings, SandboxSettings
     from rewards.code.backend import open_sandbox
     from rewards.code.judge import CodeJudge
     from rewards.code.tasks import read_task

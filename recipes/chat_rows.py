@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from configs.schema import ChatData
+from configs.data_sets import ChatData
 from recipes.row_files import BadRow, Rejected, as_text, open_rows
 
 END_OF_THINKING = "</think>"

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from configs.data_making import SampledDataRecipe
+from configs.data_sets import ChatData
 from configs.errors import UserError
 from configs.evaluation import EvalDataSettings
-from configs.schema import ChatData
 from recipes.benchmarks.loading import load_problems
 from recipes.chat_rows import Conversation, conversations, parse
 from recipes.decontamination import EvaluationTexts, Removed

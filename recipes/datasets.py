@@ -12,8 +12,8 @@ from typing import Any, cast
 
 from transformers import PreTrainedTokenizerBase
 
+from configs.data_sets import Gsm8kData, NanoData, ProblemData, Problems
 from configs.errors import UserError
-from configs.schema import Gsm8kData, NanoData, ProblemData, Problems
 from recipes.nano_world import Problem as NanoProblem
 from recipes.nano_world import draw_problems
 from recipes.problem_rows import Problem, read_problem

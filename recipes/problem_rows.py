@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from configs.schema import CodeSettings, ProblemData
+from configs.data_sets import ProblemData
+from configs.rewards import CodeSettings
 from recipes.benchmarks import prompts
 from recipes.row_files import BadRow, as_text
 from rewards.code.tasks import TaskError, read_task

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from configs.data_sets import ChatData, NanoSolutions
 from configs.errors import UserError
-from configs.schema import ChatData, NanoSolutions, SftConfig
+from configs.schema import SftConfig
 from recipes.chat_rows import Conversation, Turn, conversations
 from recipes.chat_tokens import ChatEncoder, TokenSequence
 from recipes.nano_corpus import textbook_solution

@@ -12,7 +12,7 @@ from configs.errors import UserError
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where to post to: Server.at("http://10.0.0.5:8080", "/run_code")."""
+    """Where to post to: Server.at("http://10.0.0.5:8080/v1", "/chat/completions")."""
 
     https: bool
     host: str

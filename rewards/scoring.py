@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any, Self, cast
 
 from configs.errors import UserError
-from configs.schema import RewardSettings
+from configs.rewards import RewardSettings
 from rewards.code.backend import open_sandbox
 from rewards.code.completions import extract_code
 from rewards.code.judge import CodeJudge

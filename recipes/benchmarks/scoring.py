@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
-from configs.schema import CodeSettings, RewardSettings
+from configs.rewards import CodeSettings, RewardSettings
 from recipes.benchmarks.table import Benchmark, Kind
 from recipes.nano_general import GeneralPrompt, true_value
 from rewards.choices import chosen_letter

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from configs.errors import UserError
-from configs.schema import CodeSettings
+from configs.rewards import CodeSettings
 from rewards.code.remote import RemoteSandbox
 from rewards.http import read_token
 from rewards.sandbox.jobs import Sandbox

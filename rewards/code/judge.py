@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from configs.schema import CodeSettings
+from configs.rewards import CodeSettings
 from rewards.code.calls import judge_calls
 from rewards.code.compare import describe_difference
 from rewards.code.replay import judge_module

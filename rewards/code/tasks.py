@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from configs.errors import UserError
-from configs.schema import CodeSettings
+from configs.rewards import CodeSettings
 from rewards.code.asserts import NotACall, read_assert
 from rewards.code.codec import Unsupported, call_text, encode
 from rewards.code.compare import OutputComparison

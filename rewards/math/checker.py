@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
 
-from configs.schema import MathSettings
+from configs.rewards import MathSettings
 from rewards.math.comparison import same_answer
 from rewards.math.evaluation import TooLarge, Undefined
 from rewards.math.expression import Unreadable, parse

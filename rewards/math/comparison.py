@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from itertools import chain
 
-from configs.schema import MathSettings
+from configs.rewards import MathSettings
 from rewards.math.evaluation import Undefined
 from rewards.math.expression import Unreadable, parse
 from rewards.math.nodes import Node

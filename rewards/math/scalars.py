@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 
-from configs.schema import MathSettings
+from configs.rewards import MathSettings
 from rewards.math.evaluation import Undefined
 from rewards.math.expression import Unreadable, parse
 from rewards.math.nodes import Node

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from configs.errors import UserError
-from configs.schema import SandboxSettings
+from configs.rewards import SandboxSettings
 from rewards.sandbox.inside.protocol import End, Request, Stage, pack
 from rewards.sandbox.jobs import Job, Limits, RunResult, RunStatus
 from rewards.sandbox.languages import EMPTY_PROGRAM, LANGUAGES, Language

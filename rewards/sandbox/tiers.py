@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 
 from configs.errors import UserError
-from configs.schema import SandboxSettings
+from configs.rewards import SandboxSettings
 from rewards.sandbox.inside.protocol import Request, Stage, Tier, pack
 from rewards.sandbox.jail import Interpreter, find_bubblewrap, find_interpreter
 from rewards.sandbox.zygote_client import Zygote, ZygoteError, memory_file

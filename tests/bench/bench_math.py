@@ -12,7 +12,7 @@ from collections.abc import Callable
 from math import gcd, lcm
 from statistics import quantiles
 
-from configs.schema import MathSettings
+from configs.rewards import MathSettings
 from rewards.math import MathChecker
 from rl.records import Outcome
 

@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from configs.errors import UserError
-from configs.schema import SandboxSettings
+from configs.rewards import SandboxSettings
 from rewards.sandbox.jobs import Job, RunStatus
 from rewards.sandbox.pool import SandboxPool
 from rewards.sandbox.tiers import Tier

@@ -11,7 +11,8 @@ from statistics import fmean
 import pytest
 import torch
 
-from configs.schema import NanoModel, RewardSettings
+from configs.rewards import RewardSettings
+from configs.schema import NanoModel
 from recipes.nano_base import build_base
 from recipes.nano_world import draw_problems
 from rewards.scoring import Scorer

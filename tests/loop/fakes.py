@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from configs.clusters import LocalCluster
+from configs.data_sets import NanoData
+from configs.rewards import RewardSettings
 from configs.schema import (
     AlgorithmSettings,
-    NanoData,
     NanoModel,
-    RewardSettings,
     RlConfig,
     RlLearner,
     RlRecipe,

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from configs.compose import load_config
+from configs.data_sets import ChatData
 from configs.errors import UserError
-from configs.schema import ChatData, SampledDataConfig
+from configs.schema import SampledDataConfig
 from launch import data_making
 from launch.console import RunConsole
 from launch.data_console import print_data_outcome

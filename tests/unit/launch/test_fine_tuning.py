@@ -11,9 +11,10 @@ import yaml
 from rich.console import Console
 
 from configs.compose import load_config
+from configs.data_sets import ChatData
 from configs.errors import UserError
 from configs.plan import describe_plan, process_plan, sft_batch_plan
-from configs.schema import ChatData, SftConfig
+from configs.schema import SftConfig
 from launch.console import SFT_CURVES, RunConsole
 from launch.fine_tuning import check_same_data
 from launch.outcome import print_sft_outcome

@@ -10,8 +10,8 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from configs.data_sets import ChatData
 from configs.errors import UserError
-from configs.schema import ChatData
 from recipes.chat_rows import Conversation, Turn, conversations
 from recipes.row_files import Rejected
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from configs.data_making import RewriterSettings, SampledDataRecipe
-from configs.schema import RewardSettings
+from configs.rewards import RewardSettings
 from recipes import trajectories as t
 from recipes.data_rows import Finisher
 from recipes.judging import read_verdict

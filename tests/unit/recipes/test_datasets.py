@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from configs.data_sets import Gsm8kData, NanoData
 from configs.errors import UserError
-from configs.schema import Gsm8kData, NanoData
 from recipes.datasets import R1_ZERO_TEMPLATE, load_prompts, prompts_for_step
 from recipes.nano_tokenizer import build_tokenizer
 from rl.records import Prompt

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from configs.data_sets import ProblemData
 from configs.errors import UserError
-from configs.schema import CodeSettings, ProblemData, RewardSettings
+from configs.rewards import CodeSettings, RewardSettings
 from recipes.datasets import PromptSets, load_prompts
 from recipes.nano_tokenizer import build_tokenizer
 from recipes.problem_rows import read_problem

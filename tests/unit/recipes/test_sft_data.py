@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from configs.data_sets import ChatData, NanoSolutions
 from configs.errors import UserError
-from configs.schema import ChatData, NanoSolutions, SftLearner, SftRecipe
+from configs.schema import SftLearner, SftRecipe
 from recipes.nano_tokenizer import build_tokenizer
 from recipes.sft_data import SequenceSets, check_enough, load_sequences
 from tests.unit.rl.test_sft import make_config

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from configs.errors import UserError
-from configs.schema import CodeSettings, RewardSettings, SandboxSettings
+from configs.rewards import CodeSettings, RewardSettings, SandboxSettings
 from rewards.scoring import Scorer, check_gold_answers, with_neutral_language
 from rl.records import Completion, FinishReason, Outcome, Prompt, Score
 

@@ -10,14 +10,8 @@ import torch
 from torch import Tensor
 
 from configs.clusters import LocalCluster
-from configs.schema import (
-    NanoModel,
-    NanoSolutions,
-    SftConfig,
-    SftLearner,
-    SftRecipe,
-    TrackingSettings,
-)
+from configs.data_sets import NanoSolutions
+from configs.schema import NanoModel, SftConfig, SftLearner, SftRecipe, TrackingSettings
 from rl.losses import negative_log_likelihood, row_inputs
 from rl.packing import pack
 from rl.protocols import LoopState, Policy, StepResult

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from configs.schema import CodeSettings, SandboxSettings
+from configs.rewards import CodeSettings, SandboxSettings
 from recipes.benchmarks.scoring import Judge, Verdict, language_consistency, vote_key
 from recipes.benchmarks.table import BENCHMARKS, Kind
 from rl.records import Outcome, Prompt

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from configs.schema import CodeSettings, SandboxSettings
+from configs.rewards import CodeSettings, SandboxSettings
 from rewards.code.backend import open_sandbox
 from rewards.code.judge import CodeJudge
 from rewards.code.tasks import read_task

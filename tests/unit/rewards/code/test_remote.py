@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from configs.errors import UserError
-from configs.schema import CodeSettings
+from configs.rewards import CodeSettings
 from rewards.code import remote
 from rewards.code.backend import open_sandbox
 from rewards.code.judge import CodeJudge

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from configs.schema import MathSettings
+from configs.rewards import MathSettings
 from rewards.math import MathChecker
 
 

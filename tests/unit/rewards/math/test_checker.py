@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import rewards
-from configs.schema import MathSettings
+from configs.rewards import MathSettings
 from rewards.math import MathChecker
 from rl.records import Outcome
 

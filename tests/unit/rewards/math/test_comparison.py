@@ -1,6 +1,6 @@
 import random
 
-from configs.schema import MathSettings
+from configs.rewards import MathSettings
 from rewards.math.comparison import same_answer
 from rewards.math.evaluation import TooLarge
 from rewards.math.normalise import normalise

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.schema import MathSettings
+from configs.rewards import MathSettings
 from rewards.math import MathChecker
 from rl.records import Outcome
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.schema import MathSettings
+from configs.rewards import MathSettings
 from rewards.math import MathChecker
 from rewards.math.symbolic import Budget, OutOfLimits, SymbolicWorker
 from rl.records import Outcome

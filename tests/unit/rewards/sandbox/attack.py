@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from configs.schema import SandboxSettings
+from configs.rewards import SandboxSettings
 from rewards.sandbox.jobs import Job, Limits
 from rewards.sandbox.pool import SandboxPool
 from tests.unit.rewards.sandbox.escapes import ESCAPES

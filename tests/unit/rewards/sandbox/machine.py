@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from configs.errors import UserError
-from configs.schema import SandboxSettings
+from configs.rewards import SandboxSettings
 from rewards.sandbox.inside.protocol import Tier
 from rewards.sandbox.jail import find_interpreter
 from rewards.sandbox.pool import SandboxPool

@@ -17,7 +17,7 @@ import sys
 from typing import Any
 
 from configs.errors import UserError
-from configs.schema import SandboxSettings
+from configs.rewards import SandboxSettings
 from rewards.sandbox.inside import libc
 from rewards.sandbox.jobs import Job
 from rewards.sandbox.pool import SandboxPool

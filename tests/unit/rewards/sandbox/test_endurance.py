@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.schema import SandboxSettings
+from configs.rewards import SandboxSettings
 from rewards.sandbox.inside.protocol import Tier
 from rewards.sandbox.jobs import Job, Limits, RunStatus
 from rewards.sandbox.pool import SandboxPool
@@ -96,7 +96,7 @@ def test_ten_thousand_jobs(tier: Tier) -> None:
 
 OWNER = """
 import sys, threading, time
-from configs.schema import SandboxSettings
+from configs.rewards import SandboxSettings
 from rewards.sandbox.jobs import Job
 from rewards.sandbox.pool import SandboxPool
 pool = SandboxPool(SandboxSettings(workers=2, tier=sys.argv[1]))

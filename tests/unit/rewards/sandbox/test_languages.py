@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from configs.errors import UserError
-from configs.schema import SandboxSettings
+from configs.rewards import SandboxSettings
 from rewards.sandbox import languages
 from rewards.sandbox.inside.protocol import Tier
 from rewards.sandbox.jobs import Job, Limits, RunResult, RunStatus

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from configs.errors import UserError
-from configs.schema import SandboxSettings
+from configs.rewards import SandboxSettings
 from rewards.sandbox import pool as pool_module
 from rewards.sandbox import zygote_client
 from rewards.sandbox.inside.protocol import Tier
