@@ -77,10 +77,10 @@ class SampledDataRecipe(Settings):
     judge: JudgeSettings = JudgeSettings()
     """A generative judge, for answers that rules cannot compare."""
     general: str = ""
-    """Conversations to add: a .jsonl or .parquet file with messages, or the name of a data set on
-    the Hugging Face hub. Empty: none."""
+    """Conversations to add: a .jsonl or .parquet file with messages, the name of a data set on the
+    Hugging Face hub, or nano for answers to the nano world's general prompts. Empty: none."""
     general_rows: NonNegative = 0
-    """Only its first so many good rows; 0: all."""
+    """Only its first so many good rows; 0: all, and of the nano world one for each prompt."""
     decontaminate: str = ""
     """Benchmarks, separated by commas, of whose problems no 10-gram may occur in a row."""
     benchmarks_folder: str = "benchmarks"

@@ -31,6 +31,9 @@ class PipelineRecipe(Settings):
     """Which files shrink the stages: scale/r1/<stage>_<this>.yaml; empty: the paper's values."""
     until: str = ""
     """The last stage to run, in the order of the graph; empty: all."""
+    without: list[str] = []
+    """Stages to leave out, with all that need what they make: [reward_helpful] leaves out the RL
+    for all scenarios too."""
     student: str = ""
     """Folder of the dense model that is distilled into; empty: that of the nano world for the nano
     model, and no distillation for others."""

@@ -39,7 +39,8 @@ def stage_runs(config: PipelineConfig) -> list[StageRun]:
     _check_names(config, names)
     problems: list[str] = []
     runs = []
-    for stage in stages_until(config.recipe.until, with_student=student_of(config) is not None):
+    without = config.recipe.without if student_of(config) else [*config.recipe.without, STUDENT]
+    for stage in stages_until(config.recipe.until, without):
         words = words_of(stage, config)
         try:
             composed = load_config(words)
@@ -81,6 +82,8 @@ def words_of(stage: Stage, config: PipelineConfig) -> list[str]:
     if config.recipe.scale and (CONFIG_DIR / "scale" / f"{scale}.yaml").is_file():
         words.append(f"scale={scale}")
     words += [f"seed={config.seed}", f"deterministic={str(config.deterministic).lower()}"]
+    if stage.makes == "reward model" and isinstance(config.model, NanoModel):
+        words.append("data=nano_preferences")
     for setting, source in stage.inputs.items():
         words += _input_words(setting, source, config)
     words += [*config.stages.get(EVERY_STAGE, []), *config.stages.get(stage.name, [])]
@@ -130,7 +133,10 @@ def _check_names(config: PipelineConfig, names: list[str]) -> None:
                 f"stages.{name}: no such stage; the stages are: {', '.join(names)}, and "
                 f"{EVERY_STAGE} for every one of them"
             )
-    if config.recipe.until and config.recipe.until not in names:
-        raise UserError(
-            f"recipe.until={config.recipe.until}: no such stage; choose one of: {', '.join(names)}"
-        )
+    last = [config.recipe.until] if config.recipe.until else []
+    for key, chosen in {"until": last, "without": config.recipe.without}.items():
+        for name in chosen:
+            if name not in names:
+                raise UserError(
+                    f"recipe.{key}={name}: no such stage; choose one of: {', '.join(names)}"
+                )

@@ -19,6 +19,7 @@ from configs.evaluation import EvalDataSettings
 from recipes.benchmarks.loading import load_problems
 from recipes.chat_rows import Conversation, conversations, parse
 from recipes.decontamination import EvaluationTexts, Removed
+from recipes.nano_general import general_prompts, general_rows
 from recipes.row_files import BadRow, Rejected
 from recipes.trajectories import OVERLAP, REVIEW, REVIEWED
 
@@ -43,7 +44,7 @@ def general_entries(
     if not recipe.general:
         return
     added = 0
-    for row in conversations(ChatData(path=recipe.general)):
+    for row in _conversations(recipe):
         if isinstance(row, Rejected):
             rejected.append(row)
             continue
@@ -51,6 +52,14 @@ def general_entries(
         added += 1
         if added == recipe.general_rows:
             return
+
+
+def _conversations(recipe: SampledDataRecipe) -> Iterator[Conversation | Rejected]:
+    if recipe.general == "nano":
+        count = recipe.general_rows or len(general_prompts("train"))
+        rows = enumerate(general_rows(count, seed=0))
+        return (parse(row, number) for number, row in rows)
+    return conversations(ChatData(path=recipe.general))
 
 
 def _general_row(row: Conversation, count_tokens: Callable[[str], int]) -> dict[str, Any]:

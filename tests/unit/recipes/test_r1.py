@@ -20,14 +20,20 @@ def test_the_papers_figure() -> None:
     # The second round of fine-tuning begins with the base model again.
     assert inputs["sft_800k"] == {"model": BASE, "data.path": "rejection_sampling"}
     assert inputs["rejection_sampling"] == {"model": "rl_reasoning"}
+    assert inputs["rl_all"] == {
+        "model": "sft_800k",
+        "reward.helpful_model": "reward_helpful",
+        "reward.safety_model": "reward_safety",
+    }
 
 
-def test_a_run_may_end_early_and_without_a_student() -> None:
-    assert [s.name for s in stages_until("cold_start_data", with_student=True)] == [
-        "zero",
-        "cold_start_data",
-    ]
-    names = [stage.name for stage in stages_until("", with_student=False)]
-    assert {stage.name for stage in STAGES} - set(names) == {"distill", "student_rl"}
-    evaluated = stages_until("", with_student=False)[-1].inputs.values()
+def test_a_run_may_end_early_and_leave_stages_out() -> None:
+    assert [stage.name for stage in stages_until("cold_start_data")] == ["zero", "cold_start_data"]
+    left = stages_until("", [STUDENT, "reward_safety"])
+    assert {stage.name for stage in STAGES} - {stage.name for stage in left} == {
+        *("reward_safety", "rl_all"),
+        *("distill", "student_rl"),
+    }
+    evaluated = left[-1].inputs.values()
     assert set(evaluated) == {"zero", "sft_cold_start", "rl_reasoning", "sft_800k"}
+    assert "evaluation" not in [stage.name for stage in stages_until("", ["evaluation"])]
