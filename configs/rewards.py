@@ -79,6 +79,9 @@ class RewardSettings(Settings):
     without tags; soft: a quarter for each of the four tags that is there once and in order."""
     language: float = 0.0
     """Weight of the share of the thinking that is in the prompt's language (0 to 1)."""
+    min_language_words: Positive = 10
+    """Thinking with fewer words, formulas and code aside, is no evidence of its language: it gets
+    the mean language part of its group."""
     preference: float = 1.0
     """Weight of what a reward model says of a general prompt's response (0 to 1), in the place that
     accuracy has for problems."""

@@ -58,7 +58,7 @@ class LanguageShare:
 
     share: float | None
     """target_words / words, from 0 to 1, less when too much was stripped; None when there are
-    fewer than MIN_WORDS words."""
+    fewer words than asked for."""
     words: float
     """Words of any language outside formulas and code, and natural language inside them."""
     target_words: float
@@ -67,7 +67,9 @@ class LanguageShare:
     """The part of the text, by words, that was left out as formulas, code and symbols."""
 
 
-def language_share(text: str, target: str, max_stripped_share: float) -> LanguageShare:
+def language_share(
+    text: str, target: str, max_stripped_share: float, min_words: int = MIN_WORDS
+) -> LanguageShare:
     """The share of the target language in a text of reasoning, formulas and code.
 
     language_share("我们 need 先求出 the value of 这个三角形的面积 first", "zh", 0.8).share == 0.619
@@ -85,7 +87,7 @@ def language_share(text: str, target: str, max_stripped_share: float) -> Languag
     everything = words + counted.hidden
     stripped_share = counted.hidden / everything if everything else 0.0
     excess = max(0.0, stripped_share - max_stripped_share)
-    if everything < MIN_WORDS or (words < MIN_WORDS and not excess):
+    if everything < min_words or (words < min_words and not excess):
         share = None
     else:
         share = target_words / words if words else 0.0

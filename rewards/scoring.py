@@ -154,6 +154,7 @@ class Scorer:
                 thinking_part(completion.text),
                 prompt.metadata["language"],
                 settings.max_stripped_share,
+                settings.min_language_words,
             )
             if found.share is not None:
                 parts["language"] = found.share

@@ -127,8 +127,8 @@ def language_consistency(
     """The share of the thinking's words that are in the problem's language, as in the paper's
     language reward; None when there are too few words to tell."""
     target = prompt.metadata.get("language", benchmark.language)
-    most = RewardSettings().max_stripped_share
-    return language_share(thinking_part(completion_text), target, most).share
+    thinking, most = thinking_part(completion_text), RewardSettings().max_stripped_share
+    return language_share(thinking, target, most, benchmark.min_language_words).share
 
 
 def _judge_choice(prompt: Prompt, summary: str) -> Verdict:

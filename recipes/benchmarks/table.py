@@ -9,6 +9,7 @@ from typing import Literal
 from recipes.benchmarks import programs, rows
 from recipes.benchmarks.items import Item, Row
 from recipes.datasets import R1_ZERO_TEMPLATE
+from rewards.language import MIN_WORDS
 
 Kind = Literal["math", "choice", "program", "instructions", "open"]
 """How answers are scored; see scoring.py."""
@@ -39,6 +40,8 @@ class Benchmark:
     hub: Hub | None = None
     language: Literal["en", "zh"] = "en"
     """Of the problems, and so the language to think in."""
+    min_language_words: int = MIN_WORDS
+    """Thinking with fewer words is no evidence of its language."""
     r1_zero_template: str = R1_ZERO_TEMPLATE
     how_to_get: str = ""
     """When there is more to getting the data than a name on the hub."""
@@ -117,13 +120,24 @@ BENCHMARKS: dict[str, Benchmark] = {
         "math",
         rows.read_math,
         16,
+        min_language_words=1,
         r1_zero_template=NANO_TEMPLATE,
     ),
     # Open requests, rated by the rule behind the preferences of recipes/nano_general.py.
     "nano_helpful": Benchmark(
-        "nano helpfulness", "open", rows.read_math, 1, r1_zero_template=NANO_TEMPLATE
+        "nano helpfulness",
+        "open",
+        rows.read_math,
+        1,
+        min_language_words=1,
+        r1_zero_template=NANO_TEMPLATE,
     ),
     "nano_safety": Benchmark(
-        "nano safety", "open", rows.read_math, 1, r1_zero_template=NANO_TEMPLATE
+        "nano safety",
+        "open",
+        rows.read_math,
+        1,
+        min_language_words=1,
+        r1_zero_template=NANO_TEMPLATE,
     ),
 }
