@@ -9,10 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 
-from configs.schema import RunConfig
+from configs.schema import RewardModelConfig, RunConfig
 from launch.alarms import FREE_DISK_METRIC, Alarm
 from launch.checkpoints import Checkpoints
 from launch.console import RunConsole
+from launch.model_card import CARD, GENERATION, generation_config, model_card
 from launch.run_folder import RunFolder, write_atomically
 from launch.stop import StopAsked, stop_asked
 from launch.trackers import make_trackers, read_metrics
@@ -99,7 +100,11 @@ class RunRecord:
         final = self._folder.path / "final"
         shutil.rmtree(final, ignore_errors=True)
         self._workers.learner.save_model(final)
-        for name, text in files.items():
+        weights = weights_sha256(final)
+        texts = {**files, CARD: model_card(self._folder.path, self._config, state.version, weights)}
+        if not isinstance(self._config, RewardModelConfig):
+            texts[GENERATION] = generation_config(final)
+        for name, text in texts.items():
             write_atomically(final / name, text)
         self._folder.write_status(
             phase="finished",
@@ -107,7 +112,7 @@ class RunRecord:
             steps=self._steps,
             version=state.version,
             alarms=[asdict(alarm) for alarm in self._watch.alarms],
-            weights_sha256=weights_sha256(final),
+            weights_sha256=weights,
         )
         for tracker in self._trackers:
             tracker.close()

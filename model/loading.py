@@ -110,7 +110,9 @@ def _write_shards(folder: Path, tensors: Iterable[tuple[str, Tensor]]) -> None:
 
     def flush() -> None:
         nonlocal pending, pending_bytes
-        save_file(pending, folder / f"shard-{len(shards)}", metadata={"format": "pt"})
+        shard = folder / f"shard-{len(shards)}"
+        save_file(pending, shard, metadata={"format": "pt"})
+        shard.chmod(0o644)  # safetensors makes it private
         shards.append(list(pending))
         pending, pending_bytes = {}, 0
 
