@@ -10,13 +10,16 @@ from typing import Any
 
 from configs.compose import from_yaml
 from configs.errors import UserError
-from configs.pipeline import PipelineConfig
+from configs.pipeline import PipelineConfig, StageConfig
+from launch.alarms import silence
 from launch.backends.base import Backend, Job, JobState
 from launch.backends.job import backend_of, read_job, submit
 from launch.console import clock
-from launch.pipeline import run_pipeline
+from launch.manifest import read_manifest
+from launch.pipeline import ask_pipeline_to_stop, run_pipeline
 from launch.stages import stage_runs
 from launch.stop import ask_to_stop, stop_asked
+from recipes.r1 import STAGES
 
 
 def describe_run(run_dir: Path) -> dict[str, Any]:
@@ -37,6 +40,8 @@ def describe_run(run_dir: Path) -> dict[str, Any]:
         "steps": status.get("steps"),
         "updated": status.get("updated"),
         "stop": stop_asked(run_dir) if state.alive else None,
+        "alarms": _alarms(status, alive=state.alive),
+        "stages": _stages(run_dir),
         "lives": [
             {key: life[key] for key in keys if key in life}
             for life in _read(run_dir / "run.json", [])
@@ -55,6 +60,10 @@ def status(run_dir: Path, *, as_json: bool) -> int:
     print(f"run     {_progress(run)}")
     if run["message"]:
         print(f"        {run['message']}")
+    for alarm in run["alarms"]:
+        print(f"alarm   {alarm}")
+    for stage in run["stages"]:
+        print(f"stage   {stage['name']}: {stage['state']}{_seconds(stage)}")
     for life in run["lives"]:
         print(f"life    {life['attempt']} on {life['host']}: {_ending(life)}")
     return 0
@@ -85,7 +94,8 @@ def logs(run_dir: Path, role: str, *, follow: bool) -> int:
 
 def stop(run_dir: Path) -> int:
     job, backend, _ = _living(run_dir)
-    ask_to_stop(run_dir)
+    is_pipeline = isinstance(_config(run_dir), PipelineConfig)
+    (ask_pipeline_to_stop if is_pipeline else ask_to_stop)(run_dir)
     print(backend.signal(run_dir, job))
     return 0
 
@@ -98,14 +108,18 @@ def cancel(run_dir: Path) -> int:
 
 
 def resume(run_dir: Path) -> int:
-    path = run_dir / "config.yaml"
-    if not path.is_file():
-        raise UserError(f"{run_dir}: no run (no config.yaml); name a folder of runs/")
-    config = from_yaml(path.read_text())
+    config = _config(run_dir)
     config = config.model_copy(update={"run_dir": str(run_dir.resolve())})
     if isinstance(config, PipelineConfig):
         return run_pipeline(config, stage_runs(config))
     return submit(config)
+
+
+def _config(run_dir: Path) -> StageConfig | PipelineConfig:
+    path = run_dir / "config.yaml"
+    if not path.is_file():
+        raise UserError(f"{run_dir}: no run (no config.yaml); name a folder of runs/")
+    return from_yaml(path.read_text())
 
 
 def _living(run_dir: Path) -> tuple[Job, Backend, JobState]:
@@ -123,6 +137,28 @@ def _progress(run: dict[str, Any]) -> str:
         return "not started"
     ago = clock(time.time() - run["updated"])
     return f"{run['phase']}, step {run['step']}/{run['steps'] or '?'}, {ago} ago"
+
+
+def _alarms(status: dict[str, Any], *, alive: bool) -> list[str]:
+    """What the run says, and that it says nothing any more."""
+    told = [alarm["text"] for alarm in status.get("alarms", [])]
+    silent = silence(status, time.time()) if alive else None
+    return [*told, silent.text] if silent else told
+
+
+def _stages(run_dir: Path) -> list[dict[str, Any]]:
+    """Of a pipeline, those that have begun, in the order in which they run."""
+    found = []
+    for stage in STAGES:
+        manifest = read_manifest(run_dir / "stages" / stage.name)
+        if manifest is not None:
+            state = "made" if manifest.complete else "begun"
+            found.append({"name": stage.name, "state": state, "seconds": manifest.seconds})
+    return found
+
+
+def _seconds(stage: dict[str, Any]) -> str:
+    return f" in {clock(stage['seconds'])}" if stage["state"] == "made" else ""
 
 
 def _ending(life: dict[str, Any]) -> str:

@@ -24,7 +24,10 @@ from rich.console import Console
 from configs.compose import to_yaml
 from configs.errors import UserError
 from configs.pipeline import PipelineConfig
+from launch.backends.job import refuse_if_in_use, write_job
+from launch.backends.local import this_process
 from launch.child import run_child
+from launch.cluster import end_tidily_when_terminated
 from launch.manifest import (
     Manifest,
     given_model_hash,
@@ -35,6 +38,7 @@ from launch.manifest import (
 from launch.run import EXIT_DONE, EXIT_STOPPED, EXIT_WORKER_LOST
 from launch.run_folder import FREE_TO_CHANGE, changed_settings, provenance, write_atomically
 from launch.stages import StageRun, student_of
+from launch.stop import ask_to_stop, stop_asked, withdraw_stop
 from recipes.r1 import BASE, STUDENT
 
 FREE_ONCE_MADE = tuple(key for key in FREE_TO_CHANGE if key != "recipe.steps")
@@ -44,11 +48,16 @@ FREE_ONCE_MADE = tuple(key for key in FREE_TO_CHANGE if key != "recipe.steps")
 def run_pipeline(config: PipelineConfig, runs: Sequence[StageRun]) -> int:
     """Make every stage that is not made yet; returns the exit code of the first that fails."""
     console = Console()
-    folder = Path(config.run_dir).expanduser()
+    folder = Path(config.run_dir).expanduser().resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    refuse_if_in_use(folder)
+    write_job(folder, this_process())
     write_atomically(folder / "config.yaml", to_yaml(config))
+    withdraw_stop(folder)
+    end_tidily_when_terminated()
     for number, run in enumerate(runs, start=1):
         title = f"stage {number}/{len(runs)}  {run.stage.name}  ({run.stage.title})"
+        _write_status(folder, run.stage.name, number - 1, len(runs))
         inputs = input_hashes(run, config)
         if is_made(run, inputs):
             console.print(f"{title}: done", style="dim", highlight=False)
@@ -56,9 +65,27 @@ def run_pipeline(config: PipelineConfig, runs: Sequence[StageRun]) -> int:
         console.rule(title)
         _set_aside_if_changed(run, inputs, console)
         code = _make(run, inputs)
+        if stop_asked(folder):
+            console.print(f"stopped, as asked; `launch resume {folder}` continues")
+            return EXIT_DONE
         if code != EXIT_DONE:
             return code
+    _write_status(folder, "finished", len(runs), len(runs))
     return EXIT_DONE
+
+
+def ask_pipeline_to_stop(folder: Path) -> None:
+    """The stage that is running saves and ends, and no other one begins."""
+    ask_to_stop(folder)
+    stage = folder / "stages" / json.loads((folder / "status.json").read_text())["phase"]
+    if stage.is_dir():
+        ask_to_stop(stage)
+
+
+def _write_status(folder: Path, phase: str, done: int, stages: int) -> None:
+    """phase: the stage that is being made. A stage counts as a step."""
+    status = {"phase": phase, "step": done, "steps": stages, "updated": time.time()}
+    write_atomically(folder / "status.json", json.dumps(status, indent=2))
 
 
 def input_hashes(run: StageRun, config: PipelineConfig) -> dict[str, str]:

@@ -43,14 +43,18 @@ def submit(config: StageConfig) -> int:
 
     Raises UserError while an earlier start of it is still running or waiting.
     """
-    run_dir = Path(config.run_dir).expanduser().resolve()
-    if (run_dir / "job.json").is_file():
-        job = read_job(run_dir)
-        state = backend_of(job.backend).poll(job)
-        if state.alive:
-            raise UserError(
-                f"run_dir={config.run_dir}: is in use by {job.backend} job {job.id} "
-                f"({state.detail}): wait for it, end it with `launch stop {run_dir}`, or choose "
-                "another run_dir"
-            )
+    refuse_if_in_use(Path(config.run_dir).expanduser().resolve())
     return backend_of(config.cluster.kind).submit(config)
+
+
+def refuse_if_in_use(run_dir: Path) -> None:
+    """Raises UserError while something runs, or waits to run, in this folder."""
+    if not (run_dir / "job.json").is_file():
+        return
+    job = read_job(run_dir)
+    state = backend_of(job.backend).poll(job)
+    if state.alive:
+        raise UserError(
+            f"run_dir={run_dir}: is in use by {job.backend} job {job.id} ({state.detail}): wait "
+            f"for it, end it with `launch stop {run_dir}`, or choose another run_dir"
+        )

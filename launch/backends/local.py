@@ -29,8 +29,7 @@ class LocalBackend:
 
         folder = RunFolder(config)
         withdraw_stop(folder.path)
-        pid = os.getpid()
-        write_job(folder.path, Job("local", str(pid), platform.node(), time.time(), _begin(pid)))
+        write_job(folder.path, this_process())
         return run(config)
 
     def poll(self, job: Job) -> JobState:
@@ -57,6 +56,12 @@ class LocalBackend:
         if job.where != platform.node():
             raise UserError(f"{run_dir}: runs on {job.where}; cancel it there")
         os.kill(int(job.id), signal.SIGTERM)
+
+
+def this_process() -> Job:
+    """The job of a run that this process is."""
+    pid = os.getpid()
+    return Job("local", str(pid), platform.node(), time.time(), _begin(pid))
 
 
 def _begin(pid: int) -> str:

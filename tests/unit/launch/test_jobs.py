@@ -133,3 +133,25 @@ def test_logs_name_what_there_is_and_follow_from_life_to_life(tmp_path: Path) ->
     ended.set()
     reader.join(timeout=20)
     assert seen == ["first\n", "second\n"]
+
+
+def test_alarms_and_silence_are_told(
+    tmp_path: Path, process: subprocess.Popen[bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_run(tmp_path / "run", process.pid)
+    told = {"name": "dead_groups", "text": "nothing to learn from"}
+    folder.write_status(phase="training", alarms=[told], late_after_s=60.0)
+    assert main(["status", str(folder.path)]) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if "alarm" in line] == [
+        "alarm   nothing to learn from"
+    ]
+    status = json.loads((folder.path / "status.json").read_text())
+    status["updated"] = time.time() - 61
+    (folder.path / "status.json").write_text(json.dumps(status))
+    assert main(["status", str(folder.path), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["alarms"]) == 2
+    process.kill()  # who has ended is not silent
+    while _begin(process.pid):
+        time.sleep(0.01)
+    assert main(["status", str(folder.path), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["alarms"]) == 1

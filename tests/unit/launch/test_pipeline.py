@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from rich.console import Console
 
 from configs.compose import load_config
 from configs.errors import UserError
 from configs.pipeline import PipelineConfig
+from launch.backends.base import Job
+from launch.backends.job import write_job
 from launch.child import run_child
+from launch.cli import main
 from launch.manifest import Manifest, product_hash, product_sizes, read_manifest
-from launch.pipeline import _check_not_empty, _set_aside_if_changed, input_hashes, is_made
+from launch.pipeline import (
+    _check_not_empty,
+    _set_aside_if_changed,
+    input_hashes,
+    is_made,
+    run_pipeline,
+)
 from launch.stages import StageRun, stage_runs
+from launch.stop import stop_asked
 
 CHILD = """
 import sys
@@ -35,13 +48,20 @@ def pipeline(folder: Path, *words: str) -> tuple[PipelineConfig, dict[str, Stage
     return config, {run.stage.name: run for run in stage_runs(config)}
 
 
-def finish(run: StageRun, inputs: dict[str, str], content: bytes) -> None:
-    """As a run that made this."""
-    run.product.mkdir(parents=True) if run.stage.makes == "model" else run.folder.mkdir(
-        parents=True
-    )
+def product(run: StageRun, content: bytes) -> None:
+    """What a run leaves behind that the pipeline looks at."""
+    folder = run.product if run.stage.makes == "model" else run.folder
+    folder.mkdir(parents=True, exist_ok=True)
     file = run.product / "model.safetensors" if run.product.is_dir() else run.product
     file.write_bytes(content)
+    (run.folder / "status.json").write_text(json.dumps({"step": 1}))
+    settings = run.config.model_dump(mode="json")
+    (run.folder / "config.yaml").write_text(yaml.safe_dump(settings))
+
+
+def finish(run: StageRun, inputs: dict[str, str], content: bytes) -> None:
+    """As a run that made this."""
+    product(run, content)
     Manifest(
         run.stage.name,
         inputs,
@@ -149,3 +169,44 @@ def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     while Path(f"/proc/{child}").exists():
         assert time.monotonic() < deadline, "the child lives on"
         time.sleep(0.05)
+
+
+def test_a_pipeline_is_watched_and_stopped_like_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The stage saves and ends, no other begins, and `launch resume` goes on with that stage."""
+    made: list[str] = []
+
+    def stage(words: Sequence[str]) -> int:
+        """In place of the stage's process: somebody asks the pipeline to stop during the second."""
+        name = next(run.stage.name for run in runs if run.words == tuple(words))
+        assert json.loads((tmp_path / "status.json").read_text())["phase"] == name
+        if name == "cold_start_data" and "cold_start_data" not in made:
+            made.append(name)
+            with pytest.raises(UserError, match=f"is in use by local job {os.getpid()}"):
+                run_pipeline(config, runs)
+            assert main(["stop", str(tmp_path)]) == 0
+            assert stop_asked(tmp_path / "stages" / name) == "final"
+            return 0  # saved, not finished: there is no data.jsonl
+        made.append(name)
+        product(next(run for run in runs if run.stage.name == name), b"made")
+        return 0
+
+    config, by_name = pipeline(tmp_path, "recipe.until=cold_start_data")
+    runs = list(by_name.values())
+    monkeypatch.setattr("launch.pipeline.run_child", stage)
+    assert run_pipeline(config, runs) == 0
+    assert "launch resume" in capsys.readouterr().out
+    assert main(["status", str(tmp_path), "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert (status["phase"], status["step"], status["steps"]) == ("cold_start_data", 1, 2)
+    assert [(each["name"], each["state"]) for each in status["stages"]] == [
+        ("zero", "made"),
+        ("cold_start_data", "begun"),
+    ]
+    job = json.loads((tmp_path / "job.json").read_text())
+    write_job(tmp_path, Job(**(job | {"mark": "an earlier process"})))
+    assert main(["resume", str(tmp_path)]) == 0
+    assert made == ["zero", "cold_start_data", "cold_start_data"]
+    assert main(["status", str(tmp_path)]) == 0
+    assert "run     finished, step 2/2" in capsys.readouterr().out
