@@ -303,8 +303,6 @@ def training_config(words: list[str], command: str) -> RunConfig:
 
 
 def _report(options: argparse.Namespace) -> int:
-    if not (options.run_dir / "metrics.jsonl").is_file():
-        raise UserError(f"{options.run_dir}: no run (no metrics.jsonl); name the folder of a run")
     from launch.report import write_report
 
     print(write_report(options.run_dir))

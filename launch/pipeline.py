@@ -35,6 +35,7 @@ from launch.manifest import (
     product_sizes,
     read_manifest,
 )
+from launch.report import write_report
 from launch.run import EXIT_DONE, EXIT_STOPPED, EXIT_WORKER_LOST
 from launch.run_folder import FREE_TO_CHANGE, changed_settings, provenance, write_atomically
 from launch.stages import StageRun, student_of
@@ -70,7 +71,9 @@ def run_pipeline(config: PipelineConfig, runs: Sequence[StageRun]) -> int:
             return EXIT_DONE
         if code != EXIT_DONE:
             return code
+        write_report(folder)
     _write_status(folder, "finished", len(runs), len(runs))
+    console.print(f"report  {folder / 'report.html'}", highlight=False, soft_wrap=True)
     return EXIT_DONE
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import yaml
+
 from configs.errors import UserError
 from launch.page.document import document
+from launch.page.pipeline import pipeline_page
 from launch.page.selection import EXPLANATION, chosen_snapshots, within_budget
 from launch.page.summary import open_rollouts, summarise
 from launch.run_folder import write_atomically
@@ -17,6 +20,13 @@ def write_report(run_folder: Path) -> Path:
     Raises UserError when the folder is not a run.
     """
     check_run_folder(run_folder)
+    path = run_folder / "report.html"
+    settings = yaml.safe_load((run_folder / "config.yaml").read_text())
+    if settings["recipe"]["kind"] == "pipeline":
+        write_atomically(path, pipeline_page(run_folder, settings))
+        return path
+    if not (run_folder / "metrics.jsonl").is_file():
+        raise UserError(f"{run_folder}: no step of the run is finished yet (no metrics.jsonl)")
     rollouts = open_rollouts(run_folder)
     chosen = chosen_snapshots(rollouts.snapshots())
     kept = within_budget({entry.id: rollouts.groups(entry) for entry in chosen})
@@ -26,7 +36,6 @@ def write_report(run_folder: Path) -> Path:
         "rollouts": kept,
         "note": EXPLANATION,
     }
-    path = run_folder / "report.html"
     write_atomically(path, document(run_folder.name, data, live=False))
     return path
 

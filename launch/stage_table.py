@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +20,66 @@ FILE = "measures.json"
 Scores = Mapping[str, Mapping[str, Any]]
 """Benchmark -> its measures."""
 
-_SHARES: Mapping[str, Callable[[Mapping[str, Any]], float | None]] = {
-    "pass@1": lambda measures: measures["pass_at"]["1"]["value"],
-    "cons@n": lambda measures: measures["cons"] and measures["cons"]["value"],
-    "format": lambda measures: measures["format"],
-    "language": lambda measures: measures["language_consistency"],
-    "worth": lambda measures: measures["worth"],
-}
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A measure of all stages.
 
-def table_rows(results: Mapping[str, Scores]) -> list[tuple[str, list[str]]]:
-    """(measure, its value for each stage), measures that say nothing about a benchmark left out.
-
-    results: stage -> benchmark -> measures.
+    Line("AIME 2024 pass@1", (0.779, 0.59), ((0.75, 0.80), (0.55, 0.63)))
     """
-    rows = []
+
+    title: str
+    values: tuple[float | None, ...]
+    """None: this stage has none."""
+    intervals: tuple[tuple[float, float] | None, ...]
+    """95 % confidence intervals, where they are known."""
+    is_share: bool = True
+    """From 0 to 1; else a number of tokens."""
+
+    def shown(self, place: int) -> str:
+        value = self.values[place]
+        if value is None:
+            return ""
+        return f"{100 * value:.1f}" if self.is_share else f"{value:.1f}"
+
+
+def stage_lines(results: Mapping[str, Scores]) -> list[Line]:
+    """Measures that say nothing about a benchmark are left out. results: stage -> benchmark ->
+    measures."""
+    lines = []
     for benchmark in next(iter(results.values())):
-        each = [scores[benchmark] for scores in results.values()]
-        opens = BENCHMARKS[benchmark].kind == "open"
-        for name, share in _SHARES.items():
-            values = [share(measures) for measures in each]
-            if any(value is not None for value in values) and not (opens and name == "pass@1"):
-                title = f"{BENCHMARKS[benchmark].title} {name}"
-                shown = ["" if value is None else f"{100 * value:.1f}" for value in values]
-                rows.append((title, shown))
-        lengths = [f"{measures['mean_tokens']:.1f}" for measures in each]
-        rows.append((f"{BENCHMARKS[benchmark].title} tokens", lengths))
-    return rows
+        of_stages = [_shares(scores[benchmark]) for scores in results.values()]
+        title = BENCHMARKS[benchmark].title
+        for name in of_stages[0]:
+            found = [shares[name] for shares in of_stages]
+            opens = name == "pass@1" and BENCHMARKS[benchmark].kind == "open"
+            if opens or all(each is None for each in found):
+                continue
+            values = tuple(each and each["value"] for each in found)
+            intervals = tuple(each and _interval(each) for each in found)
+            lines.append(Line(f"{title} {name}", values, intervals))
+        tokens = tuple(scores[benchmark]["mean_tokens"] for scores in results.values())
+        lines.append(Line(f"{title} tokens", tokens, (None,) * len(tokens), is_share=False))
+    return lines
+
+
+def _shares(measures: Mapping[str, Any]) -> dict[str, dict[str, float] | None]:
+    """Name -> a rate with its interval, or a share without one."""
+
+    def plain(name: str) -> dict[str, float] | None:
+        return None if measures[name] is None else {"value": measures[name]}
+
+    return {
+        "pass@1": measures["pass_at"]["1"],
+        "cons@n": measures["cons"],
+        "format": plain("format"),
+        "language": plain("language_consistency"),
+        "worth": plain("worth"),
+    }
+
+
+def _interval(rate: Mapping[str, float]) -> tuple[float, float] | None:
+    return (rate["low"], rate["high"]) if "low" in rate else None
 
 
 def stage_title(name: str) -> str:
@@ -53,13 +87,18 @@ def stage_title(name: str) -> str:
     return next((stage.title for stage in STAGES if stage.name == name), name)
 
 
+def read_results(folder: Path) -> dict[str, Scores]:
+    """Stage -> benchmark -> measures, of a finished evaluation."""
+    return json.loads((folder / FILE).read_text())
+
+
 def print_stage_table(folder: Path, console: Console | None = None) -> None:
     """Of a finished evaluation."""
-    results: dict[str, Scores] = json.loads((folder / FILE).read_text())
+    results = read_results(folder)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, caption="in %, but for tokens per answer")
     table.add_column("", no_wrap=True)
     for name in results:
         table.add_column(stage_title(name), justify="right")
-    for title, values in table_rows(results):
-        table.add_row(title, *values)
+    for line in stage_lines(results):
+        table.add_row(line.title, *(line.shown(place) for place in range(len(results))))
     (console or Console()).print(table)

@@ -62,6 +62,11 @@ def view(run_folder: Path, host: str, port: int) -> int:
 def make_server(run_folder: Path, host: str, port: int) -> ViewServer:
     """A server that listens already; serve_forever() answers."""
     check_run_folder(run_folder)
+    if (run_folder / "stages").is_dir():
+        raise UserError(
+            f"{run_folder}: a pipeline; its page is {run_folder / 'report.html'}; to watch a stage "
+            f"name its folder, such as {run_folder / 'stages' / 'zero'}"
+        )
     try:
         # Beyond this, getaddrinfo starts again at 0.
         if not 0 <= port <= 65535:
