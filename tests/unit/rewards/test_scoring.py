@@ -163,6 +163,14 @@ def test_scoring_imports_without_torch():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.parametrize(("min_words", "part"), [(1, 1.0), (5, 1.0), (6, None)])
+def test_how_few_words_are_evidence_of_a_language_is_a_setting(min_words, part):
+    settings = RewardSettings(language=1.0, min_language_words=min_words)
+    thought = "<think> let me check: ones 3+4=7 tens 0</think><answer>7</answer>"
+    result = with_settings(settings, prompt(), completion(thought))
+    assert result.parts.get("language") == part
+
+
 def test_general_prompts_get_format_and_language_and_no_accuracy():
     general = prompt(answer="", preference_set="helpfulness", question="q")
     settings = RewardSettings(format_form="think_tags", language=1.0)
