@@ -94,7 +94,7 @@ def model_facts_of(config: RunConfig) -> Facts | None:
     """The entries of the model's config.json: of its folder, or else those that the settings give;
     None when there are neither."""
     if isinstance(config.model, NanoModel):
-        return {"deepseek_v3": NANO_FACTS, "qwen2": NANO_STUDENT_FACTS}[config.model.architecture]
+        return {"deepseek_v3": NANO_FACTS, "llama": NANO_STUDENT_FACTS}[config.model.architecture]
     folder = Path(config.model.path).expanduser()
     if (folder / "config.json").is_file():
         return read_facts(folder)

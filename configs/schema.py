@@ -78,8 +78,8 @@ class NanoModel(Settings):
 
     kind: Literal["nano"] = "nano"
     """A small model made by this program."""
-    architecture: Literal["deepseek_v3", "qwen2"] = "deepseek_v3"
-    """deepseek_v3: the base model; qwen2: the dense student that is distilled into."""
+    architecture: Literal["deepseek_v3", "llama"] = "deepseek_v3"
+    """deepseek_v3: the base model; llama: the dense student that is distilled into."""
     pretrain_steps: Positive = 420
     """Optimiser steps of the base model's pre-training."""
     pretrain_seed: NonNegative = 0

@@ -40,7 +40,7 @@ NANO_FACTS: Facts = {
 }
 """The nano model, which is built on first use (recipes/nano_base.py; a test holds them equal)."""
 NANO_STUDENT_FACTS: Facts = {
-    "model_type": "qwen2",
+    "model_type": "llama",
     "vocab_size": 320,
     "hidden_size": 128,
     "intermediate_size": 256,

@@ -67,7 +67,7 @@ def student_of(config: PipelineConfig) -> Model | None:
         return FolderModel(path=config.recipe.student)
     if isinstance(config.model, NanoModel):
         return NanoModel(
-            architecture="qwen2",
+            architecture="llama",
             pretrain_steps=STUDENT_STEPS,
             pretrain_seed=config.model.pretrain_seed,
             cache_dir=config.model.cache_dir,
@@ -113,7 +113,7 @@ def quoted(path: Path) -> str:
 def _model_words(model: Model) -> list[str]:
     option = "folder"
     if isinstance(model, NanoModel):
-        option = "nano_student" if model.architecture == "qwen2" else "nano_v3"
+        option = "nano_student" if model.architecture == "llama" else "nano_v3"
     changed = model.model_dump(mode="json", exclude={"kind"}, exclude_defaults=True)
     return [f"model={option}", *(f"model.{key}={value}" for key, value in changed.items())]
 

@@ -127,7 +127,7 @@ def list_rejected(folder: RunFolder, prompts: PromptSets, console: RunConsole) -
 def base_model(config: AnyRunConfig, progress: Progress | None = None) -> Path:
     """The folder of the model that training starts from; nano models are built on first use."""
     if isinstance(config.model, NanoModel):
-        build = build_student if config.model.architecture == "qwen2" else build_base
+        build = build_student if config.model.architecture == "llama" else build_base
         return build(config.model, progress)
     return Path(config.model.path).expanduser()
 

@@ -1,4 +1,4 @@
-"""The student of the nano world: a dense transformer like Qwen2.5, briefly pre-trained on the base
+"""The student of the nano world: a dense transformer like Llama, briefly pre-trained on the base
 model's corpus, to be distilled into."""
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import transformers
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.optim import AdamW
-from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 import recipes.nano_corpus
 import recipes.nano_tokenizer
@@ -57,7 +57,7 @@ def build_student(settings: NanoModel, progress: Progress | None = None) -> Path
     return folder
 
 
-def pretrain_student(settings: NanoModel, progress: Progress | None = None) -> Qwen2ForCausalLM:
+def pretrain_student(settings: NanoModel, progress: Progress | None = None) -> LlamaForCausalLM:
     """Train from scratch; the same seed gives the same weights."""
     model = new_student(settings.pretrain_seed)
     steps = settings.pretrain_steps
@@ -79,12 +79,12 @@ def pretrain_student(settings: NanoModel, progress: Progress | None = None) -> Q
     return model.eval()
 
 
-def new_student(seed: int) -> Qwen2ForCausalLM:
+def new_student(seed: int) -> LlamaForCausalLM:
     """About 0.5M parameters, float32."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        config = Qwen2Config(**NANO_STUDENT_FACTS, bos_token_id=0, eos_token_id=1, pad_token_id=2)
-        model = Qwen2ForCausalLM._from_config(config, attn_implementation="eager").float()
+        config = LlamaConfig(**NANO_STUDENT_FACTS, bos_token_id=0, eos_token_id=1, pad_token_id=2)
+        model = LlamaForCausalLM._from_config(config, attn_implementation="eager").float()
         # At the default scale of 0.02, embeddings so narrow would drown.
         torch.nn.init.normal_(model.model.embed_tokens.weight)
     return model

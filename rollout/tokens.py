@@ -7,18 +7,38 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
+from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from configs.errors import UserError
 
+PROBE = "let me check: 1+2=3"
+"""A tokenizer that is read as it was written gives this back, or at least the same ids."""
+
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The model's own. Raises UserError when there is none, or one that loses text."""
     if not (folder / "tokenizer_config.json").is_file():
         raise UserError(
             f"model.path: no tokenizer_config.json in {folder}; the folder must hold the model's "
             "tokenizer beside its weights: save it there with tokenizer.save_pretrained"
         )
-    return AutoTokenizer.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    ids = tokenizer.encode(PROBE, add_special_tokens=False)
+    file = folder / "tokenizer.json"
+    # For some model types transformers takes a class of its own, whatever this file says.
+    as_written = Tokenizer.from_file(str(file)) if file.is_file() else None
+    if (
+        as_written is not None
+        and ids != as_written.encode(PROBE, add_special_tokens=False).ids
+        and tokenizer.decode(ids).strip() != PROBE
+    ):
+        raise UserError(
+            f"model.path: {type(tokenizer).__name__}, with which transformers reads the tokenizer "
+            f"in {folder}, does not give back what it was given ({PROBE!r}): give the model a "
+            "tokenizer of its own type"
+        )
+    return tokenizer
 
 
 def end_token_ids(folder: Path) -> tuple[int, ...]:

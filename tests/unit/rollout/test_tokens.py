@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from configs.errors import UserError
+from recipes.nano_tokenizer import build_tokenizer
 from rollout.tokens import completion_text, end_token_ids, load_tokenizer
 from tests.unit.rollout.tiny import save_tokenizer
 
@@ -33,6 +34,19 @@ def test_no_end_token_is_the_users_mistake(tmp_path: Path) -> None:
 
 def test_no_tokenizer_is_the_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"model\.path: no tokenizer_config\.json"):
+        load_tokenizer(tmp_path)
+
+
+def test_a_tokenizer_that_loses_text_is_refused(tmp_path: Path) -> None:
+    """transformers reads the tokenizer of every Qwen2 model with a class of its own; with another
+    tokenizer's words that class forgets the spaces and all Chinese."""
+    build_tokenizer().save_pretrained(tmp_path)
+    write(tmp_path, "config.json", model_type="llama")
+    text = " let me check: 个8+0=8"
+    found = load_tokenizer(tmp_path)
+    assert found.decode(found.encode(text)) == text
+    write(tmp_path, "config.json", model_type="qwen2")
+    with pytest.raises(UserError, match=r"model\.path: Qwen2Tokenizer.*does not give back"):
         load_tokenizer(tmp_path)
 
 
