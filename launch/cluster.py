@@ -142,6 +142,7 @@ def wait_all(
     from ray.exceptions import (
         ActorDiedError,
         ActorUnavailableError,
+        ActorUnschedulableError,
         RayTaskError,
         WorkerCrashedError,
     )
@@ -156,7 +157,12 @@ def wait_all(
             raise WorkerLost(f"{what}: no answer from {late} within {timeout_s:.0f} s")
         try:
             ray.get(done[0])
-        except (ActorDiedError, ActorUnavailableError, WorkerCrashedError) as error:
+        except (
+            ActorDiedError,
+            ActorUnavailableError,
+            ActorUnschedulableError,
+            WorkerCrashedError,
+        ) as error:
             name = names[list(refs).index(done[0])]
             logger.error("%s died: %s", name, error)
             raise WorkerLost(f"{what}: {name} died") from error

@@ -161,7 +161,9 @@ def _engines(
             reward=config.reward,
         )
         journal = Journal(folder.path / "journal")
-        yield RayRollouts(samplers, scorers, journal, plan, turns=None)
+        yield RayRollouts(
+            samplers, scorers, journal, plan, replace_sampler=samplers.replace, turns=None
+        )
     finally:
         stop_ray()
 

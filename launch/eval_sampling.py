@@ -29,7 +29,7 @@ from configs.schema import (
 from launch.actors import CHUNK_BYTES
 from launch.cluster import WorkerLost
 from launch.rollouts import requests_for
-from launch.transfer import SamplerGroup
+from launch.sampler_group import SamplerGroup
 from launch.workers import start_samplers
 from rl.records import Completion, Prompt, SamplingSettings
 from rollout.weight_transfer import checkpoint_tensors, encode_chunks
@@ -47,7 +47,7 @@ class EvalSamplers:
     def __init__(self, config: EvalConfig, log_dir: Path) -> None:
         self._config = config
         self._log_dir = log_dir
-        self._actors: list[Any] = []
+        self._samplers = SamplerGroup([], config.cluster.step_timeout_s)
         self._model: Path | None = None
         self._max_model_len = 0
         self._loaded = 0
@@ -59,10 +59,10 @@ class EvalSamplers:
         if self._model and max_model_len == self._max_model_len and self._may_load(model):
             self._load(model)
         else:
-            for actor in self._actors:
+            for actor in self._samplers.actors:
                 ray.kill(actor)
             run = as_run_config(self._config)
-            self._actors = start_samplers(run, model, max_model_len, self._log_dir)
+            self._samplers = start_samplers(run, model, max_model_len, self._log_dir)
         self._model, self._max_model_len = model, max_model_len
 
     def _may_load(self, model: Path) -> bool:
@@ -71,7 +71,7 @@ class EvalSamplers:
 
     def _load(self, model: Path) -> None:
         """Every weight of the model into every engine, in the way that training publishes them."""
-        samplers = SamplerGroup(self._actors, self._config.cluster.step_timeout_s)
+        samplers = self._samplers
         samplers.each("begin_update")
         for chunk in encode_chunks(checkpoint_tensors(model), CHUNK_BYTES):
             samplers.each("receive", chunk)
@@ -86,8 +86,8 @@ class EvalSamplers:
     ) -> Iterator[list[Completion]]:
         """Every sample of every prompt, in batches."""
         streams: dict[Any, str] = {}
-        for index, actor in enumerate(self._actors):
-            own = prompts[index :: len(self._actors)]
+        for index, actor in enumerate(self._samplers.actors):
+            own = prompts[index :: len(self._samplers)]
             requests = requests_for(own, samples, self._config.seed, PURPOSE)
             if requests:
                 streams[actor.generate.remote(requests, sampling)] = f"sampler {index}"

@@ -13,7 +13,8 @@ from functools import cache
 import torch
 
 from launch.learner_group import LearnerGroup
-from launch.transfer import SamplerGroup, Turns
+from launch.sampler_group import SamplerGroup
+from launch.transfer import Turns
 from rl.packing import pack, unpack
 from rl.records import Sample
 from rollout.canary import Canary
@@ -26,7 +27,7 @@ class RayPublisher:
         self,
         learner: LearnerGroup,
         samplers: SamplerGroup,
-        transfer: Callable[[int], None],
+        transfer: Callable[[int, SamplerGroup], None],
         turns: Turns,
         canary: Canary,
         row_tokens: int,
@@ -45,23 +46,33 @@ class RayPublisher:
         """What is already there is not sent again."""
         if version != self._version:
             self._turns.everybody()
-            start = time.perf_counter()
-            self._samplers.each("prime", self._canary)
-            self._transfer(version)
-            transferred = time.perf_counter()
-            readings = self._samplers.each("read", self._canary)
-            # Samplers mostly continue the prompts alike: the learner scores what differs once.
-            learner_log_probs = cache(self._learner_log_probs)
-            gap = max(
-                self._canary.check(reading, version, learner_log_probs) for reading in readings
-            )
+            self._samplers.replace_the_dead()
+            self._metrics = self._send(version, self._samplers)
             self._version = version
-            self._metrics = {
-                "sync/canary_gap": gap,
-                "sync/transfer_s": transferred - start,
-                "sync/canary_s": time.perf_counter() - transferred,
-            }
         return self._metrics
+
+    def replace(self, index: int) -> None:
+        """A new sampler in the place of one that has died, with the weights of the others.
+
+        Raises WorkerLost where there can be none.
+        """
+        self._samplers.replace(index)
+        self._send(self._version, self._samplers.only(index))
+
+    def _send(self, version: int, samplers: SamplerGroup) -> dict[str, float]:
+        start = time.perf_counter()
+        samplers.each("prime", self._canary)
+        self._transfer(version, samplers)
+        transferred = time.perf_counter()
+        readings = samplers.each("read", self._canary)
+        # Samplers mostly continue the prompts alike: the learner scores what differs once.
+        learner_log_probs = cache(self._learner_log_probs)
+        gap = max(self._canary.check(reading, version, learner_log_probs) for reading in readings)
+        return {
+            "sync/canary_gap": gap,
+            "sync/transfer_s": transferred - start,
+            "sync/canary_s": time.perf_counter() - transferred,
+        }
 
     def _learner_log_probs(self, sequences: tuple[tuple[int, ...], ...]) -> list[list[float]]:
         """Log-prob of each token of each sequence under the learner's policy, at temperature 1, as

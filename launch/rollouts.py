@@ -11,15 +11,17 @@ and a wave is generated as a whole, so a wave generated again is the same to the
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
+from ray.exceptions import RayTaskError
 
 from configs.rewards import RewardSettings
 from launch.cluster import WorkerLost, wait_all
 from launch.preferences import Preferences
+from launch.sampler_group import DEATHS, SamplerGroup
 from launch.transfer import Turns
 from rewards.scoring import with_neutral_language
 from rl.records import Completion, GenerationRequest, Group, Prompt, SamplingSettings, Score
@@ -30,6 +32,15 @@ logger = logging.getLogger(__name__)
 
 QUEUED_BATCHES = 64
 """Batches that wait for one reward actor before the samplers have to wait too."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """References of a batch of completions and of their scores, and who scores them."""
+
+    batch: Any
+    scores: Any
+    scorer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +60,23 @@ class RayRollouts:
 
     def __init__(
         self,
-        samplers: Sequence[Any],
+        samplers: SamplerGroup,
         scorers: Sequence[Any],
         journal: Journal,
         plan: GenerationPlan,
+        *,
+        replace_sampler: Callable[[int], None],
         turns: Turns | None,
         preferences: Preferences | None = None,
     ) -> None:
-        """turns: None where no learner shares the devices. preferences: rates the responses to
-        general prompts, where there are any."""
+        """replace_sampler: puts a new sampler with the same weights in the place of one that has
+        died, or raises WorkerLost. turns: None where no learner shares the devices. preferences:
+        rates the responses to general prompts, where there are any."""
         self._samplers = samplers
         self._scorers = scorers
         self._journal = journal
         self._plan = plan
+        self._replace_sampler = replace_sampler
         self._turns = turns
         self._preferences = preferences
 
@@ -91,14 +106,13 @@ class RayRollouts:
         """Scored groups of one wave, in the order of prompts. purpose goes into the seeds."""
         if self._turns is not None:
             self._turns.samplers()
+        requests = {
+            index: requests_for(own, samples_per_prompt, self._plan.run_seed, purpose)
+            for index in range(len(self._samplers))
+            if (own := prompts[index :: len(self._samplers)])
+        }
         prompts_ref = ray.put({prompt.id: prompt for prompt in prompts})
-        streams = {}
-        for index, sampler in enumerate(self._samplers):
-            own = prompts[index :: len(self._samplers)]
-            requests = requests_for(own, samples_per_prompt, self._plan.run_seed, purpose)
-            if requests:
-                streams[sampler.generate.remote(requests, sampling)] = f"sampler {index}"
-        batches, scores = self._drain(streams, prompts_ref, sampling.max_tokens)
+        batches, scores = self._drain(requests, prompts_ref, sampling)
         groups = _group(prompts, samples_per_prompt, batches, scores)
         if self._preferences is not None:
             if self._turns is not None:
@@ -116,40 +130,87 @@ class RayRollouts:
         return [prompts[start : start + size] for start in range(0, len(prompts), size)]
 
     def _drain(
-        self, streams: dict[Any, str], prompts_ref: Any, max_tokens: int
+        self,
+        requests: Mapping[int, Sequence[GenerationRequest]],
+        prompts_ref: Any,
+        sampling: SamplingSettings,
     ) -> tuple[list[list[Completion]], list[list[Score]]]:
-        """Send each batch of completions to a reward actor the moment it exists."""
-        batch_refs: list[Any] = []
-        senders: list[str] = []
-        score_refs: list[Any] = []
+        """Send each batch of completions to a reward actor the moment it exists.
+
+        requests: sampler -> its part. When a sampler dies, its whole part is sampled again: the
+        rest alone would be another batch, which is not the same to the bit.
+        """
+        streams = {self._begin(index, requests, sampling): index for index in requests}
+        sent: dict[int, list[_Sent]] = {index: [] for index in requests}
+        died: set[int] = set()
         unscored: list[Any] = []
-        running: list[Any] = list(streams)
-        while running:
-            ready, _ = ray.wait(running, num_returns=1, timeout=self._plan.timeout_s)
-            if not ready:
-                late = ", ".join(streams[stream] for stream in running)
-                raise WorkerLost(
-                    f"generation: nothing from {late} within {self._plan.timeout_s:.0f} s"
-                )
-            stream: Any = ready[0]
-            batch_ref = next(stream, None)
-            if batch_ref is None:
-                running.remove(stream)
+        while streams:
+            stream, batch_ref = self._next(streams)
+            index = streams[stream]
+            if batch_ref is not None:
+                turn = sum(map(len, sent.values())) % len(self._scorers)
+                score = self._scorers[turn].score
+                score_ref = score.remote(batch_ref, prompts_ref, sampling.max_tokens)
+                sent[index].append(_Sent(batch_ref, score_ref, f"reward actor {turn}"))
+                unscored = self._when_few_wait([*unscored, score_ref])
                 continue
-            scorer = self._scorers[len(batch_refs) % len(self._scorers)]
-            batch_refs.append(batch_ref)
-            senders.append(streams[stream])
-            score_refs.append(scorer.score.remote(batch_ref, prompts_ref, max_tokens))
-            unscored.append(score_refs[-1])
-            while len(unscored) >= QUEUED_BATCHES * len(self._scorers):
-                done, unscored = ray.wait(unscored, timeout=self._plan.timeout_s)
-                if not done:
-                    raise WorkerLost(f"rewards: nothing within {self._plan.timeout_s:.0f} s")
-        names = [f"reward actor {i % len(self._scorers)}" for i in range(len(score_refs))]
-        timeout_s = self._plan.timeout_s
-        batches = wait_all(batch_refs, what="generation", names=senders, timeout_s=timeout_s)
-        scores = wait_all(score_refs, what="rewards", names=names, timeout_s=timeout_s)
+            del streams[stream]
+            if self._has_died(sent[index]):
+                if index in died:
+                    raise WorkerLost(f"generation: sampler {index} died twice in one wave")
+                died.add(index)
+                self._replace_sampler(index)
+                sent[index] = []
+                streams[self._begin(index, requests, sampling)] = index
+        every = [(index, each) for index, batches in sent.items() for each in batches]
+        batches = wait_all(
+            [each.batch for _, each in every],
+            what="generation",
+            names=[f"sampler {index}" for index, _ in every],
+            timeout_s=self._plan.timeout_s,
+        )
+        scores = wait_all(
+            [each.scores for _, each in every],
+            what="rewards",
+            names=[each.scorer for _, each in every],
+            timeout_s=self._plan.timeout_s,
+        )
         return batches, scores
+
+    def _begin(
+        self,
+        index: int,
+        requests: Mapping[int, Sequence[GenerationRequest]],
+        sampling: SamplingSettings,
+    ) -> Any:
+        return self._samplers.actors[index].generate.remote(requests[index], sampling)
+
+    def _next(self, streams: Mapping[Any, int]) -> tuple[Any, Any]:
+        """A stream and its next batch, None at its end."""
+        ready, _ = ray.wait(list(streams), num_returns=1, timeout=self._plan.timeout_s)
+        if not ready:
+            late = ", ".join(f"sampler {index}" for index in streams.values())
+            raise WorkerLost(f"generation: nothing from {late} within {self._plan.timeout_s:.0f} s")
+        stream: Any = ready[0]
+        return stream, next(stream, None)
+
+    def _when_few_wait(self, unscored: list[Any]) -> list[Any]:
+        """Batches that are not scored yet, once they are few enough to make more."""
+        while len(unscored) >= QUEUED_BATCHES * len(self._scorers):
+            done, unscored = ray.wait(unscored, timeout=self._plan.timeout_s)
+            if not done:
+                raise WorkerLost(f"rewards: nothing within {self._plan.timeout_s:.0f} s")
+        return unscored
+
+    def _has_died(self, sent: Sequence[_Sent]) -> bool:
+        """The last batch of a stream says how it ended."""
+        try:
+            ray.get(sent[-1].batch, timeout=self._plan.timeout_s)
+        except DEATHS:
+            return True
+        except RayTaskError:
+            return False  # raised there, and to be raised here
+        return False
 
 
 def requests_for(

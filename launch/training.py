@@ -18,7 +18,7 @@ from launch.publisher import RayPublisher
 from launch.record import RunRecord
 from launch.rollouts import GenerationPlan, RayRollouts
 from launch.run_folder import RunFolder, write_atomically
-from launch.transfer import DeviceTransfer, ObjectStoreTransfer, SamplerGroup, Turns
+from launch.transfer import DeviceTransfer, ObjectStoreTransfer, Turns
 from launch.workers import start_workers
 from recipes.datasets import PromptSets, load_prompts
 from recipes.general_prompts import load_general, mixed_prompts_for_step
@@ -62,22 +62,22 @@ def train_in(folder: RunFolder, config: RlConfig, console: RunConsole) -> None:
     )
     with start_workers(config, model_path, max_tokens, folder.log_dir) as workers:
         state = resume(workers.learner, checkpoints, console)
-        samplers = SamplerGroup(workers.samplers, config.cluster.step_timeout_s)
-        turns = Turns(workers.learner, samplers, config.learner.offload)
+        turns = Turns(workers.learner, workers.samplers, config.learner.offload)
+        if config.rollout.transfer == "ray":
+            transfer = ObjectStoreTransfer(workers.learner)
+        else:
+            transfer = DeviceTransfer(workers.learner, workers.samplers, config)
+        publisher = RayPublisher(
+            workers.learner, workers.samplers, transfer, turns, canary, config.learner.row_tokens
+        )
         rollouts = RayRollouts(
             workers.samplers,
             workers.scorers,
             journal,
             plan,
-            turns,
-            Preferences(workers.raters, config) if workers.raters else None,
-        )
-        if config.rollout.transfer == "ray":
-            transfer = ObjectStoreTransfer(workers.learner, samplers)
-        else:
-            transfer = DeviceTransfer(workers.learner, workers.samplers, config)
-        publisher = RayPublisher(
-            workers.learner, samplers, transfer, turns, canary, config.learner.row_tokens
+            replace_sampler=publisher.replace,
+            turns=turns,
+            preferences=Preferences(workers.raters, config) if workers.raters else None,
         )
         record = RunRecord(
             config,

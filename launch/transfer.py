@@ -5,50 +5,34 @@ Whichever it is, afterwards every sampler computes with the learner's weights an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from configs.schema import RlConfig
-from launch.cluster import wait_all
 from launch.learner_group import LearnerGroup
-
-
-class SamplerGroup:
-    """All sampler actors: one call to each, wait for all."""
-
-    def __init__(self, samplers: Sequence[Any], timeout_s: float) -> None:
-        self._samplers = samplers
-        self._names = [f"sampler {index}" for index in range(len(samplers))]
-        self._timeout_s = timeout_s
-
-    def each(self, method: str, *arguments: Any) -> list[Any]:
-        refs = [getattr(sampler, method).remote(*arguments) for sampler in self._samplers]
-        return wait_all(refs, what=method, names=self._names, timeout_s=self._timeout_s)
+from launch.sampler_group import SamplerGroup
 
 
 class ObjectStoreTransfer:
     """Chunks of weights through Ray's object store: without a copy on one node, over the network
     to others."""
 
-    def __init__(self, learner: LearnerGroup, samplers: SamplerGroup) -> None:
+    def __init__(self, learner: LearnerGroup) -> None:
         self._learner = learner
-        self._samplers = samplers
 
-    def __call__(self, version: int) -> None:
-        self._samplers.each("begin_update")
+    def __call__(self, version: int, samplers: SamplerGroup) -> None:
+        samplers.each("begin_update")
         for chunk in self._learner.export():
-            self._samplers.each("receive", chunk)
-        self._samplers.each("finish_update", version)
+            samplers.each("receive", chunk)
+        samplers.each("finish_update", version)
 
 
 class DeviceTransfer:
-    """vLLM's own engines between GPUs; rank 0 of the learner drives the samplers."""
+    """vLLM's own engines between GPUs; rank 0 of the learner drives the samplers, all of them."""
 
-    def __init__(self, learner: LearnerGroup, samplers: Sequence[Any], config: RlConfig) -> None:
+    def __init__(self, learner: LearnerGroup, samplers: SamplerGroup, config: RlConfig) -> None:
         self._learner = learner
-        learner.connect_samplers(samplers, config.rollout.transfer, config.rollout.tensor_parallel)
+        rollout = config.rollout
+        learner.connect_samplers(samplers.actors, rollout.transfer, rollout.tensor_parallel)
 
-    def __call__(self, version: int) -> None:
+    def __call__(self, version: int, samplers: SamplerGroup) -> None:
         self._learner.send_weights(version)
 
 

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from configs.plan_placement import node_of_rank, node_of_sampler
 from configs.schema import RlConfig, RunConfig
 from launch.actors import InferenceActor, LearnerActor, RewardActor, SamplerActor
-from launch.cluster import ray_nodes, start_ray, stop_ray, this_node, wait_all
+from launch.cluster import WorkerLost, ray_nodes, start_ray, stop_ray, this_node, wait_all
 from launch.learner_group import LearnerGroup
 from launch.run_folder import write_atomically
+from launch.sampler_group import SamplerGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +27,11 @@ class Workers:
     """Everything that computes, started and ready."""
 
     learner: LearnerGroup
-    samplers: list[Any]
+    samplers: SamplerGroup
     scorers: list[Any]
     raters: Mapping[str, Any]
     """Setting -> the actor with its reward model; empty without general prompts."""
-    processes: Mapping[str, int]
+    processes: dict[str, int]
     """Name -> process id, of those on the driver's node; the driver's too."""
 
     def peak_memory(self) -> dict[str, float]:
@@ -70,6 +72,7 @@ def _start_actors(
     """nodes: Ray's ids of the machines, the driver's first."""
     ranks = config.learner.ranks
     samplers, scorers = samplers_and_scorers(config)
+    starter = SamplerStarter(config, model_path, max_tokens, log_dir, nodes)
 
     def options(role: str, index: int, processes: int) -> dict[str, Any]:
         variables = worker_environment(config, role, index, processes)
@@ -82,10 +85,7 @@ def _start_actors(
         LearnerActor.options(**options("learner", i, ranks)).remote(log_file(f"learner-{i}"))
         for i in range(ranks)
     ]
-    sampler_actors = [
-        SamplerActor.options(**options("sampler", i, samplers)).remote(log_file(f"sampler-{i}"))
-        for i in range(samplers)
-    ]
+    sampler_actors = [starter.actor(index) for index in range(samplers)]
     models = reward_models(config)
     raters = {
         setting: InferenceActor.options(**options("learner", min(i, ranks - 1), 1)).remote(
@@ -114,15 +114,8 @@ def _start_actors(
             threads=threads_per_process(config, ranks),
         )
         for rank, actor in enumerate(learner_actors)
-    ] + [
-        actor.start.remote(
-            model_path,
-            config,
-            max_model_len=max_tokens,
-            threads=threads_per_process(config, samplers),
-        )
-        for actor in sampler_actors
     ]
+    starting += [starter.start(actor) for actor in sampler_actors]
     names = [f"learner rank {i}" for i in range(ranks)] + [f"sampler {i}" for i in range(samplers)]
     for setting, actor in raters.items():
         folder, objective = models[setting]
@@ -149,36 +142,83 @@ def _start_actors(
         for name, pid, node in zip(names, pids, places, strict=True)
         if nodes[node] == this_node()
     }
-    learner = LearnerGroup(learner_actors, config.cluster.step_timeout_s)
     running = {"driver": os.getpid(), **here}
-    return Workers(learner, sampler_actors, reward_actors, raters, running)
+
+    def restart(index: int) -> Any:
+        actor = starter.again(index)
+        name = f"sampler {index}"
+        processes[name] = ray.get(actor.process_id.remote(), timeout=timeout_s)
+        write_atomically(log_dir / "processes.json", json.dumps(processes, indent=2))
+        if name in running:
+            running[name] = processes[name]
+        return actor
+
+    return Workers(
+        learner=LearnerGroup(learner_actors, config.cluster.step_timeout_s),
+        samplers=SamplerGroup(sampler_actors, config.cluster.step_timeout_s, restart),
+        scorers=reward_actors,
+        raters=raters,
+        processes=running,
+    )
 
 
 def start_samplers(
     config: RlConfig, model_path: Path, max_model_len: int, log_dir: Path
-) -> list[Any]:
+) -> SamplerGroup:
     """The samplers of config.rollout on a cluster that is there, without a learner."""
-    count = config.rollout.samplers
     nodes = ray_nodes(config.cluster.nodes, config.cluster.start_timeout_s)
-    actors = [
-        SamplerActor.options(
-            runtime_env={"env_vars": worker_environment(config, "sampler", i, count)},
-            **_on(nodes[node_of(config, "sampler", i)]),
-        ).remote(str(log_dir / f"sampler-{i}.log"))
-        for i in range(count)
-    ]
-    starting = [
-        actor.start.remote(
-            str(model_path),
-            config,
-            max_model_len=max_model_len,
-            threads=threads_per_process(config, count),
-        )
-        for actor in actors
-    ]
-    names = [f"sampler {i}" for i in range(count)]
+    starter = SamplerStarter(config, str(model_path), max_model_len, log_dir, nodes)
+    actors = [starter.actor(index) for index in range(config.rollout.samplers)]
+    starting = [starter.start(actor) for actor in actors]
+    names = [f"sampler {index}" for index in range(len(actors))]
     wait_all(starting, what="start", names=names, timeout_s=config.cluster.start_timeout_s)
-    return actors
+    return SamplerGroup(actors, config.cluster.step_timeout_s, starter.again)
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerStarter:
+    """Starts the samplers of a run, all of them at first and one again that has died."""
+
+    config: RunConfig
+    model_path: str
+    max_model_len: int
+    log_dir: Path
+    nodes: Sequence[str]
+    """Ray's ids of the machines, the driver's first."""
+
+    def actor(self, index: int) -> Any:
+        """Its process, with nothing in it yet."""
+        count, _ = samplers_and_scorers(self.config)
+        variables = worker_environment(self.config, "sampler", index, count)
+        return SamplerActor.options(
+            runtime_env={"env_vars": variables}, **_on(self._node(index))
+        ).remote(str(self.log_dir / f"sampler-{index}.log"))
+
+    def start(self, actor: Any) -> Any:
+        """Begin to load the engine; the reference of the call's end."""
+        count, _ = samplers_and_scorers(self.config)
+        return actor.start.remote(
+            self.model_path,
+            self.config,
+            max_model_len=self.max_model_len,
+            threads=threads_per_process(self.config, count),
+        )
+
+    def again(self, index: int) -> Any:
+        """A new one in the place of one that has died, ready, with the weights of the model's
+        folder. Raises WorkerLost where that cannot be."""
+        name = f"sampler {index}"
+        if self.config.cluster.device != "cpu":
+            raise WorkerLost(f"{name} died, and weights between GPUs need all who began together")
+        if not any(node["NodeID"] == self._node(index) and node["Alive"] for node in ray.nodes()):
+            raise WorkerLost(f"{name} died with its node")
+        actor = self.actor(index)
+        timeout_s = self.config.cluster.start_timeout_s
+        wait_all([self.start(actor)], what="start", names=[name], timeout_s=timeout_s)
+        return actor
+
+    def _node(self, index: int) -> str:
+        return self.nodes[node_of(self.config, "sampler", index)]
 
 
 def samplers_and_scorers(config: RunConfig) -> tuple[int, int]:

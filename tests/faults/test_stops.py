@@ -20,12 +20,12 @@ import sys
 from launch import cli
 from launch.transfer import ObjectStoreTransfer
 
-def send_the_first_weights_again(self, version, kept=[]):
-    self._samplers.each("begin_update")
+def send_the_first_weights_again(self, version, samplers, kept=[]):
+    samplers.each("begin_update")
     kept[:] = kept or list(self._learner.export())
     for chunk in kept:
-        self._samplers.each("receive", chunk)
-    self._samplers.each("finish_update", version)
+        samplers.each("receive", chunk)
+    samplers.each("finish_update", version)
 
 ObjectStoreTransfer.__call__ = send_the_first_weights_again
 sys.exit(cli.main(sys.argv[1:]))
