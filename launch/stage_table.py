@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,10 +26,11 @@ Scores = Mapping[str, Mapping[str, Any]]
 class Line:
     """A measure of all stages.
 
-    Line("AIME 2024 pass@1", (0.779, 0.59), ((0.75, 0.80), (0.55, 0.63)))
+    Line("AIME 2024", "pass@1", (0.779, 0.59), ((0.75, 0.80), (0.55, 0.63)))
     """
 
-    title: str
+    benchmark: str
+    measure: str
     values: tuple[float | None, ...]
     """None: this stage has none."""
     intervals: tuple[tuple[float, float] | None, ...]
@@ -44,8 +46,8 @@ class Line:
 
 
 def stage_lines(results: Mapping[str, Scores]) -> list[Line]:
-    """Measures that say nothing about a benchmark are left out. results: stage -> benchmark ->
-    measures."""
+    """Benchmark by benchmark; measures that say nothing about one are left out. results: stage ->
+    benchmark -> measures."""
     lines = []
     for benchmark in next(iter(results.values())):
         of_stages = [_shares(scores[benchmark]) for scores in results.values()]
@@ -57,9 +59,9 @@ def stage_lines(results: Mapping[str, Scores]) -> list[Line]:
                 continue
             values = tuple(each and each["value"] for each in found)
             intervals = tuple(each and _interval(each) for each in found)
-            lines.append(Line(f"{title} {name}", values, intervals))
+            lines.append(Line(title, name, values, intervals))
         tokens = tuple(scores[benchmark]["mean_tokens"] for scores in results.values())
-        lines.append(Line(f"{title} tokens", tokens, (None,) * len(tokens), is_share=False))
+        lines.append(Line(title, "tokens", tokens, (None,) * len(tokens), is_share=False))
     return lines
 
 
@@ -98,7 +100,11 @@ def print_stage_table(folder: Path, console: Console | None = None) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, caption="in %, but for tokens per answer")
     table.add_column("", no_wrap=True)
     for name in results:
-        table.add_column(stage_title(name), justify="right")
-    for line in stage_lines(results):
-        table.add_row(line.title, *(line.shown(place) for place in range(len(results))))
+        table.add_column(stage_title(name), justify="right", overflow="fold")
+    lines = stage_lines(results)
+    for benchmark, of_it in itertools.groupby(lines, key=lambda line: line.benchmark):
+        table.add_row(benchmark, style="bold")
+        for line in of_it:
+            shown = (line.shown(place) for place in range(len(results)))
+            table.add_row(f"  {line.measure}", *shown)
     (console or Console()).print(table)

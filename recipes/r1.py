@@ -69,7 +69,7 @@ TRAINING = (
     ),
     Stage(
         "distill",
-        "student, distilled",
+        "distilled student",
         "model",
         {"model": STUDENT, "data.path": "rejection_sampling"},
     ),

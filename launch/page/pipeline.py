@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -59,7 +60,13 @@ def _measures(folder: Path) -> str:
         return '<p class="card">The stages have not been evaluated yet.</p>'
     results = read_results(folder)
     head = "".join(f"<th>{escape(stage_title(name))}</th>" for name in results)
-    rows = "".join(_row(line) for line in stage_lines(results))
+    rows = "".join(
+        f'<tr class="section"><th colspan="{len(results) + 1}">{escape(benchmark)}</th></tr>'
+        + "".join(map(_row, lines))
+        for benchmark, lines in itertools.groupby(
+            stage_lines(results), key=lambda line: line.benchmark
+        )
+    )
     return (
         '<h2>All stages</h2><div class="card scroll-x"><table><caption>In %, but for tokens per '
         "answer; hold the pointer over a value for its 95 % confidence interval.</caption>"
@@ -69,7 +76,7 @@ def _measures(folder: Path) -> str:
 
 def _row(line: Line) -> str:
     cells = "".join(_cell(line, place) for place in range(len(line.values)))
-    return f'<tr><th scope="row">{escape(line.title)}</th>{cells}</tr>'
+    return f'<tr><th scope="row">{escape(line.measure)}</th>{cells}</tr>'
 
 
 def _cell(line: Line, place: int) -> str:

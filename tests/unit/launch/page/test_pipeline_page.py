@@ -16,6 +16,7 @@ from launch.page.pipeline import BAR_WIDTH
 from launch.report import write_report
 from launch.stage_table import print_stage_table, stage_lines
 from recipes.measures import Measures, Rate
+from recipes.r1 import MODELS
 
 HOSTILE = '"><script>alert(1)</script>'
 
@@ -67,7 +68,7 @@ RESULTS = json.loads(
 
 
 def test_lines_are_the_measures_that_mean_something() -> None:
-    lines = {line.title: line for line in stage_lines(RESULTS)}
+    lines = {f"{line.benchmark} {line.measure}": line for line in stage_lines(RESULTS)}
     assert list(lines) == [
         "nano world pass@1",
         "nano world format",
@@ -86,9 +87,17 @@ def test_lines_are_the_measures_that_mean_something() -> None:
 def test_the_table_in_the_console(tmp_path: Path) -> None:
     folder, out = pipeline(tmp_path / "run", RESULTS), io.StringIO()
     print_stage_table(folder / "stages" / "evaluation", Console(file=out, width=120))
-    rows = {line[:18].strip(): line[18:].split() for line in out.getvalue().splitlines()}
-    assert rows["nano world pass@1"][-2:] == ["92.0", "50.0"]
+    lines = [line.split() for line in out.getvalue().splitlines()]
+    begin = lines.index(["nano", "world"])
+    assert lines[begin + 1] == ["pass@1", "92.0", "50.0"]
     assert "R1-Zero" in out.getvalue()
+
+
+def test_all_stages_fit_into_a_terminal(tmp_path: Path) -> None:
+    everything = {stage.name: RESULTS["rl_all"] for stage in MODELS}
+    folder, out = pipeline(tmp_path / "run", everything), io.StringIO()
+    print_stage_table(folder / "stages" / "evaluation", Console(file=out, width=80))
+    assert "…" not in out.getvalue()
 
 
 def test_the_page_has_the_table_and_the_stages(tmp_path: Path) -> None:
