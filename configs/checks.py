@@ -50,6 +50,7 @@ from configs.schema import (
     SftConfig,
 )
 from configs.supervised_checks import (
+    pair_judge_is_named,
     preference_file_is_there,
     preferences_fit_model,
     rows_hold_longest_pair,
@@ -229,6 +230,7 @@ REWARD_MODEL_SETTING_CHECKS: list[Callable[[RewardModelConfig], str | None]] = [
     rows_hold_longest_pair,
     expert_parallel_divides_ranks,
     preferences_fit_model,
+    pair_judge_is_named,
 ]
 
 REWARD_MODEL_FILE_CHECKS: list[Callable[[RewardModelConfig], str | None]] = [

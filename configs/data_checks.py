@@ -34,14 +34,14 @@ def rule_is_the_nano_worlds(config: SampledDataConfig) -> str | None:
 
 def rewriter_is_named(config: SampledDataConfig) -> str | None:
     rewriter = config.recipe.rewriter
-    return _text_model_is_named("recipe.rewriter", rewriter.by, rewriter)
+    return text_model_is_named("recipe.rewriter", rewriter.by, rewriter)
 
 
 def judge_is_named(config: SampledDataConfig) -> str | None:
-    return _text_model_is_named("recipe.judge", config.recipe.judge.by, config.recipe.judge)
+    return text_model_is_named("recipe.judge", config.recipe.judge.by, config.recipe.judge)
 
 
-def _text_model_is_named(where: str, by: str, asked: TextModelSettings) -> str | None:
+def text_model_is_named(where: str, by: str, asked: TextModelSettings) -> str | None:
     if by == "endpoint" and not (asked.url and asked.model):
         return (
             f"{where}.by=endpoint: needs {where}.url=http://HOST:PORT/v1 and the model's name "

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from configs.data_making import TextModelSettings
 from configs.settings import NonNegative, Positive, Settings
 
 
@@ -36,9 +37,12 @@ class RewardModelRecipe(Settings):
     """Updates between held-out accuracies; 0: only before and after training."""
 
 
-class JudgeSettings(Settings):
-    """Which verdicts of a judge on two responses become a pair."""
+class PairJudgeSettings(TextModelSettings):
+    """Who compares two responses, and which verdicts become a pair."""
 
+    by: Literal["none", "endpoint"] = "none"
+    """Of rows with two responses that nobody has compared. none: they are left out; endpoint: a
+    server. The nano world has a judge of its own."""
     queries: Positive = 4
     """Verdicts per pair, averaged; the two responses change places from one to the next."""
     margin: Annotated[float, Field(ge=0.0)] = 1.0
@@ -66,8 +70,8 @@ class NanoPreferences(Settings):
 
 
 class PreferenceData(Settings):
-    """Rows of a file: prompt, chosen and rejected; for the pointwise objective prompt, response and
-    safe (true or false)."""
+    """Rows of a file: prompt, chosen and rejected, or prompt and responses (a list of two) for the
+    judge to compare; for the pointwise objective prompt, response and safe (true or false)."""
 
     kind: Literal["preferences"] = "preferences"
     """Preferences to learn."""

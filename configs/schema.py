@@ -17,8 +17,8 @@ from configs.data_making import SampledDataRecipe
 from configs.data_sets import ChatData, NanoSolutions, Problems
 from configs.kubernetes import KubernetesCluster
 from configs.reward_models import (
-    JudgeSettings,
     NanoPreferences,
+    PairJudgeSettings,
     PreferenceData,
     RewardModelRecipe,
 )
@@ -320,7 +320,7 @@ class RewardModelConfig(RunSettings):
     recipe: RewardModelRecipe
     model: Model
     data: Annotated[NanoPreferences | PreferenceData, Field(discriminator="kind")]
-    judge: JudgeSettings = JudgeSettings()
+    judge: PairJudgeSettings = PairJudgeSettings()
     learner: RewardModelLearner
     cluster: Cluster
     tracking: TrackingSettings

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from configs.data_checks import text_model_is_named
 from configs.reward_models import NanoPreferences, PreferenceData
 from configs.schema import FolderModel, RewardModelConfig, SftConfig
 
@@ -39,6 +40,10 @@ def preferences_fit_model(config: RewardModelConfig) -> str | None:
         f"data.kind={config.data.kind}: the nano model's vocabulary covers data=nano_preferences "
         "only; choose model=folder"
     )
+
+
+def pair_judge_is_named(config: RewardModelConfig) -> str | None:
+    return text_model_is_named("judge", config.judge.by, config.judge)
 
 
 def preference_file_is_there(config: RewardModelConfig) -> str | None:

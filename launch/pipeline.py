@@ -36,7 +36,7 @@ from launch.manifest import (
     read_manifest,
 )
 from launch.report import write_report
-from launch.run import EXIT_DONE, EXIT_STOPPED, EXIT_WORKER_LOST
+from launch.run import EXIT_DONE, EXIT_INTERRUPTED, EXIT_STOPPED, EXIT_WORKER_LOST
 from launch.run_folder import FREE_TO_CHANGE, changed_settings, provenance, write_atomically
 from launch.stages import StageRun, student_of
 from launch.stop import ask_to_stop, stop_asked, withdraw_stop
@@ -65,7 +65,10 @@ def run_pipeline(config: PipelineConfig, runs: Sequence[StageRun]) -> int:
             continue
         console.rule(title)
         _set_aside_if_changed(run, inputs, console)
-        code = _make(run, inputs)
+        try:
+            code = _make(run, inputs)
+        except KeyboardInterrupt:
+            return EXIT_INTERRUPTED  # the stage has said so
         if stop_asked(folder):
             console.print(f"stopped, as asked; `launch resume {folder}` continues")
             return EXIT_DONE

@@ -21,8 +21,10 @@ from launch.record import RunRecord
 from launch.run_folder import RunFolder, write_atomically
 from launch.training import base_model, resume
 from launch.workers import start_workers
+from recipes.pair_judging import AskedJudge
 from recipes.reward_data import JudgedSets, load_judged
 from recipes.reward_folder import FACTS_FILE, RewardModelFacts
+from recipes.text_models import EndpointModel
 from rl.protocols import LoopState
 from rl.reward_model import fit, heldout_scores, num_updates
 from rollout.tokens import end_token_ids, load_tokenizer
@@ -37,7 +39,11 @@ def train_reward_model_in(
     """Everything between an opened run folder and a finished run in it."""
     model_path = base_model(config, console.pretraining)
     console.doing("reading the data")
-    sets = load_judged(config, load_tokenizer(model_path), end_token_ids(model_path))
+    judge = None
+    if config.judge.by == "endpoint":
+        asked = EndpointModel(config.judge, "judge")
+        judge = AskedJudge(asked, config.judge.model, folder.path / "verdicts.jsonl")
+    sets = load_judged(config, load_tokenizer(model_path), end_token_ids(model_path), judge)
     for reason, count in sets.counts().items():
         console.doing(f"data: {count} rows left out: {reason}")
     write_atomically(folder.path / "rejected.jsonl", sets.rejected_json())

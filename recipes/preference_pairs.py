@@ -47,7 +47,7 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JudgeRules:
-    """How verdicts become a pair (configs.reward_models.JudgeSettings)."""
+    """How verdicts become a pair (configs.reward_models.PairJudgeSettings)."""
 
     queries: int
     margin: float
@@ -61,8 +61,8 @@ def judged(candidates: Candidates, judge: Judge, rules: JudgeRules) -> Preferenc
     a, b = candidates.responses
     verdicts: list[float] = []
     for query in range(rules.queries):
-        swapped = query % 2 == 1
-        shown = (b, a) if swapped else (a, b)
+        shown = order_shown(candidates.responses, query)
+        swapped = shown != candidates.responses
         verdict = judge.verdict(candidates.question, *shown, query)
         if verdict is None:
             # An answer in one order alone would favour a place.
@@ -73,6 +73,12 @@ def judged(candidates: Candidates, judge: Judge, rules: JudgeRules) -> Preferenc
         return "the judge sees too little difference"
     chosen, rejected = (a, b) if difference > 0 else (b, a)
     return Preference(candidates.name, candidates.question, (chosen, rejected))
+
+
+def order_shown(responses: tuple[str, str], query: int) -> tuple[str, str]:
+    """The two as a judge sees them: the other way round in odd queries."""
+    first, second = responses
+    return (second, first) if query % 2 else (first, second)
 
 
 def balanced_lengths(pairs: Sequence[Preference]) -> list[Preference]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,10 @@ from configs.reward_models import PreferenceData
 from configs.schema import RewardModelConfig
 from recipes.nano_general import Split
 from recipes.nano_preferences import nano_candidates, nano_judge, nano_labelled
+from recipes.pair_judging import AskedJudge
 from recipes.preference_pairs import (
+    Candidates,
+    Judge,
     JudgeRules,
     Preference,
     balanced_lengths,
@@ -64,11 +67,13 @@ def load_judged(
     config: RewardModelConfig,
     tokenizer: PreTrainedTokenizerBase,
     end_ids: Sequence[int],
+    judge: AskedJudge | None = None,
 ) -> JudgedSets:
-    """All rows, compared where they were not, tokenized once and for all."""
+    """All rows, compared where they were not, tokenized once and for all. judge: of rows of a file;
+    None: those that nobody has compared are left out."""
     rejected: list[Rejected] = []
-    train = list(_preferences(config, "train", rejected))
-    heldout = list(_preferences(config, "heldout", rejected))
+    train = list(_preferences(config, "train", rejected, judge))
+    heldout = list(_preferences(config, "heldout", rejected, judge))
     if config.recipe.objective == "pairwise" and config.judge.balance_lengths:
         kept = balanced_lengths(train)
         names = {pair.name for pair in kept}
@@ -93,22 +98,30 @@ def load_judged(
 
 
 def _preferences(
-    config: RewardModelConfig, split: Split, rejected: list[Rejected]
+    config: RewardModelConfig, split: Split, rejected: list[Rejected], asked: AskedJudge | None
 ) -> Iterator[Preference]:
     pairwise, data = config.recipe.objective == "pairwise", config.data
+    rows: Iterable[Preference | Candidates]
+    judge: Judge | None = asked
     if isinstance(data, PreferenceData):
-        yield from _file_rows(data, split, pairwise, rejected)
-    elif not pairwise:
-        yield from nano_labelled(data, split)
+        rows = list(_file_rows(data, split, pairwise, rejected))
+        if asked is not None:
+            doubtful = [row for row in rows if isinstance(row, Candidates)]
+            asked.prepare(doubtful, config.judge.queries)
+    elif pairwise:
+        rows, judge = nano_candidates(data, split), nano_judge(data)
     else:
-        judge = nano_judge(data)
-        rules = JudgeRules(config.judge.queries, config.judge.margin)
-        for number, candidates in enumerate(nano_candidates(data, split), start=1):
-            pair = judged(candidates, judge, rules)
-            if isinstance(pair, Preference):
-                yield pair
-            else:
-                rejected.append(Rejected(number, pair, candidates.name))
+        rows = nano_labelled(data, split)
+    rules = JudgeRules(config.judge.queries, config.judge.margin)
+    for number, row in enumerate(rows, start=1):
+        if isinstance(row, Candidates):
+            pair = judged(row, judge, rules) if judge else "two responses and no judge (judge.by)"
+        else:
+            pair = row
+        if isinstance(pair, Preference):
+            yield pair
+        else:
+            rejected.append(Rejected(number, pair, row.name))
 
 
 def _encoded(
@@ -130,9 +143,9 @@ def _encoded(
 
 def _file_rows(
     data: PreferenceData, split: Split, pairwise: bool, rejected: list[Rejected]
-) -> Iterator[Preference]:
+) -> Iterator[Preference | Candidates]:
     """Rows of one split; what is bad is noted with the training rows, once."""
-    good: list[Preference] = []
+    good: list[Preference | Candidates] = []
     for number, read in json_lines(Path(data.path).expanduser()):
         try:
             good.append(parse(read(), number, pairwise=pairwise))
@@ -143,7 +156,7 @@ def _file_rows(
     yield from (row for row in good if (row.question in heldout) == (split == "heldout"))
 
 
-def parse(row: Any, number: int, *, pairwise: bool) -> Preference:
+def parse(row: Any, number: int, *, pairwise: bool) -> Preference | Candidates:
     """One row, cut to what the model may see. Raises BadRow."""
     if not isinstance(row, dict):
         raise BadRow("not an object", type(row).__name__)
@@ -152,6 +165,12 @@ def parse(row: Any, number: int, *, pairwise: bool) -> Preference:
         if not isinstance(row.get("safe"), bool):
             raise BadRow("safe is not true or false", str(row.get("safe")))
         return Preference(name, question, (_text(row, "response"),), row["safe"])
+    if "responses" in row:
+        responses = row["responses"]
+        if not isinstance(responses, list) or len(responses) != 2:
+            raise BadRow("responses is not a list of two", str(responses)[:80])
+        two = dict(zip(("first", "second"), responses, strict=True))
+        return Candidates(name, question, (_summary(two, "first"), _summary(two, "second")))
     return Preference(name, question, (_summary(row, "chosen"), _summary(row, "rejected")))
 
 
