@@ -1,5 +1,5 @@
 # Everything runs inside .venv, which `make setup` makes and keeps up to date.
-.PHONY: setup quickstart test test-slurm check bench bench-rewards faults
+.PHONY: setup quickstart test test-slurm check bench bench-rewards faults claims
 .SILENT:
 
 setup:
@@ -27,6 +27,10 @@ bench: setup
 
 faults: setup
 	.venv/bin/python -m pytest tests/faults -m "slow or not slow"
+
+# Hours: the whole pipeline and ten variations of its stages, for three seeds.
+claims: setup
+	.venv/bin/python -m launch.claims
 
 bench-rewards: setup
 	.venv/bin/python -m tests.bench.bench_math

@@ -1,0 +1,87 @@
+"""When a claim holds, and that it can fail."""
+
+from __future__ import annotations
+
+import pytest
+
+from launch.claims import CLAIMS, Claim, Numbers, as_markdown
+
+HOLDING: dict[str, Numbers] = {
+    "a1": {"pass@1 before": 0.2, "pass@1 after": 0.9, "tokens before": 12.0, "tokens after": 17.0},
+    "a2": {
+        "pass@1 at a cap of 14": 0.4,
+        "pass@1 after raising it": 0.8,
+        "tokens at a cap of 14": 10.0,
+        "tokens after raising it": 16.0,
+    },
+    "b": {"pass@1": 0.7, "cons@16": 0.8},
+    "c": {
+        "language without": 0.6,
+        "language with": 0.99,
+        "pass@1 without": 0.9,
+        "pass@1 with": 0.88,
+    },
+    "d": {
+        "pass@1 R1-Zero": 0.95,
+        "pass@1 Dev1": 0.8,
+        "pass@1 Dev2": 0.9,
+        "language R1-Zero": 0.7,
+        "language Dev1": 0.98,
+        "language Dev2": 0.99,
+    },
+    "e1": {
+        "worth Dev2": 0.1,
+        "worth Dev3": 0.3,
+        "worth R1": 0.6,
+        "pass@1 Dev2": 0.9,
+        "pass@1 Dev3": 0.85,
+        "pass@1 R1": 0.86,
+    },
+    "e2": {
+        "preference, first steps": 0.5,
+        "preference, last steps": 0.9,
+        "true worth, best steps": 0.6,
+        "true worth, last steps": 0.4,
+        "accuracy, first steps": 0.8,
+        "accuracy, last steps": 0.8,
+    },
+    "f": {"distilled": 0.5, "RL alone": 0.2},
+    "g1": {"pass@1, epsilon 0.2": 0.7, "pass@1, epsilon 10": 0.8},
+    "g2": {"pass@1, fixed": 0.7, "pass@1, refreshed": 0.8},
+}
+DECIDING: dict[str, str] = {
+    "a1": "pass@1 after",
+    "a2": "tokens after raising it",
+    "b": "cons@16",
+    "c": "language with",
+    "d": "pass@1 Dev2",
+    "e1": "worth R1",
+    "e2": "preference, last steps",
+    "f": "distilled",
+    "g1": "pass@1, epsilon 10",
+    "g2": "pass@1, refreshed",
+}
+"""A number of each whose fall to nothing refutes the claim."""
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
+def test_every_claim_can_hold_and_can_fail(claim: Claim) -> None:
+    numbers = HOLDING[claim.name]
+    assert claim.holds(numbers)
+    assert not claim.holds(numbers | {DECIDING[claim.name]: 0.0})
+
+
+def test_hacking_shows_in_the_truth_or_in_reasoning() -> None:
+    (claim,) = (claim for claim in CLAIMS if claim.name == "e2")
+    harmless = HOLDING["e2"] | {"true worth, last steps": 0.6}
+    assert not claim.holds(harmless)
+    assert claim.holds(harmless | {"accuracy, last steps": 0.7})
+
+
+def test_the_page_says_plainly_how_often_it_held() -> None:
+    results = {name: [numbers, numbers] for name, numbers in HOLDING.items()}
+    results["f"] = [HOLDING["f"], HOLDING["f"] | {"distilled": 0.1}]
+    page = as_markdown(results, [0, 1])
+    assert page.count("**Held with 2 of 2 seeds.**") == len(CLAIMS) - 1
+    assert "**Held with 1 of 2 seeds.**" in page
+    assert "| distilled | 50.0 % | 10.0 % |" in page and "| tokens after | 17.0 | 17.0 |" in page
