@@ -57,8 +57,8 @@ def stage_lines(results: Mapping[str, Scores]) -> list[Line]:
             opens = name == "pass@1" and BENCHMARKS[benchmark].kind == "open"
             if opens or all(each is None for each in found):
                 continue
-            values = tuple(each and each["value"] for each in found)
-            intervals = tuple(each and _interval(each) for each in found)
+            values = tuple(None if each is None else each["value"] for each in found)
+            intervals = tuple(None if each is None else _interval(each) for each in found)
             lines.append(Line(title, name, values, intervals))
         tokens = tuple(scores[benchmark]["mean_tokens"] for scores in results.values())
         lines.append(Line(title, "tokens", tokens, (None,) * len(tokens), is_share=False))

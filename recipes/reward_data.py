@@ -169,7 +169,7 @@ def parse(row: Any, number: int, *, pairwise: bool) -> Preference | Candidates:
         responses = row["responses"]
         if not isinstance(responses, list) or len(responses) != 2:
             raise BadRow("responses is not a list of two", str(responses)[:80])
-        two = dict(zip(("first", "second"), responses, strict=True))
+        two: dict[str, Any] = {"first": responses[0], "second": responses[1]}
         return Candidates(name, question, (_summary(two, "first"), _summary(two, "second")))
     return Preference(name, question, (_summary(row, "chosen"), _summary(row, "rejected")))
 

@@ -50,6 +50,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "data.general=nano",
     ]
     float32 = ["learner.dtype=float32", "rollout.dtype=float32", "learner.row_tokens=512"]
+    words.append("tracking.samples_per_step=8")
     launch(*words, *models, *float32, cache, f"run_dir={run}")
     return run
 
