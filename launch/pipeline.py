@@ -69,12 +69,13 @@ def run_pipeline(config: PipelineConfig, runs: Sequence[StageRun]) -> int:
             code = _make(run, inputs)
         except KeyboardInterrupt:
             return EXIT_INTERRUPTED  # the stage has said so
-        if stop_asked(folder):
+        if code == EXIT_DONE:
+            write_report(folder)
+        if code in (EXIT_DONE, EXIT_STOPPED) and stop_asked(folder):
             console.print(f"stopped, as asked; `launch resume {folder}` continues")
             return EXIT_DONE
         if code != EXIT_DONE:
             return code
-        write_report(folder)
     _write_status(folder, "finished", len(runs), len(runs))
     console.print(f"report  {folder / 'report.html'}", highlight=False, soft_wrap=True)
     return EXIT_DONE
