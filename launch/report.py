@@ -8,7 +8,6 @@ import yaml
 
 from configs.errors import UserError
 from launch.page.document import document
-from launch.page.pipeline import pipeline_page
 from launch.page.selection import EXPLANATION, chosen_snapshots, within_budget
 from launch.page.summary import open_rollouts, summarise
 from launch.run_folder import write_atomically
@@ -23,6 +22,8 @@ def write_report(run_folder: Path) -> Path:
     path = run_folder / "report.html"
     settings = yaml.safe_load((run_folder / "config.yaml").read_text())
     if settings["recipe"]["kind"] == "pipeline":
+        from launch.page.pipeline import pipeline_page  # it imports the benchmarks
+
         write_atomically(path, pipeline_page(run_folder, settings))
         return path
     if not (run_folder / "metrics.jsonl").is_file():

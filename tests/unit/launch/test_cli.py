@@ -94,7 +94,7 @@ def test_a_bare_first_word_is_the_recipe() -> None:
         (["plan", "model=folder", "model.path=/nowhere"], "error: model.path=/nowhere: no config"),
         (["plan", "learner.rank=2"], "error: unknown key 'learner.rank'; did you mean"),
         (["run", "cluster=4x8x80"], "error: cluster.nodes=4: cluster.kind=local is one"),
-        (["report", "/nowhere"], "error: /nowhere: no run"),
+        (["report", "/nowhere"], "error: /nowhere: not a run folder (no config.yaml)"),
         (["view", "/nowhere"], "error: /nowhere: not a run folder (no config.yaml)"),
         (["bench", "gpt"], "error: unknown model 'gpt'; choose from: nano_v3, smollm2_135m"),
     ],

@@ -90,6 +90,7 @@ def config_of(model: Path, run_dir: Path, *words: str) -> SampledDataConfig:
         [
             *("recipe=r1/cold_start_data", "model=folder", f"model.path={model}"),
             *("scale=r1/cold_start_data_nano_v3", "rollout.wave_prompts=8"),
+            *("rollout.samples_per_prompt=8", "recipe.keep_per_prompt=2"),
             *(f"run_dir={run_dir}", *nano, *words),
         ]
     )
