@@ -5,9 +5,13 @@ Whichever it is, afterwards every sampler computes with the learner's weights an
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from configs.schema import RlConfig
 from launch.learner_group import LearnerGroup
-from launch.sampler_group import SamplerGroup
+
+if TYPE_CHECKING:  # it imports Ray, which must find its token first
+    from launch.sampler_group import SamplerGroup
 
 
 class ObjectStoreTransfer:
