@@ -62,12 +62,11 @@ def judged(candidates: Candidates, judge: Judge, rules: JudgeRules) -> Preferenc
     verdicts: list[float] = []
     for query in range(rules.queries):
         shown = order_shown(candidates.responses, query)
-        swapped = shown != candidates.responses
         verdict = judge.verdict(candidates.question, *shown, query)
         if verdict is None:
             # An answer in one order alone would favour a place.
             return "the judge's answer has no verdict"
-        verdicts.append(-verdict if swapped else verdict)
+        verdicts.append(verdict if query % 2 == 0 else -verdict)
     difference = fmean(verdicts)
     if abs(difference) <= rules.margin:
         return "the judge sees too little difference"

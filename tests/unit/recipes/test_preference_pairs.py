@@ -46,8 +46,9 @@ def test_order_is_swapped_and_verdicts_averaged():
 
 def test_a_judge_that_likes_places_decides_nothing():
     """Always for the first that it is shown: without swapping that would be a clear verdict."""
-    found = judged(CANDIDATES, Listed(2, 2, 2, 2), JudgeRules(4, 1.0))
-    assert found == "the judge sees too little difference"
+    for candidates in (CANDIDATES, Candidates("c", "q", ("the same", "the same"))):
+        found = judged(candidates, Listed(2, 2, 2, 2), JudgeRules(4, 1.0))
+        assert found == "the judge sees too little difference"
 
 
 def test_the_margin_itself_is_too_little():
