@@ -116,8 +116,8 @@ def test_it_is_finished_and_other_settings_are_refused(
     killed_and_continued: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = (killed_and_continued / "data.jsonl").stat().st_mtime_ns
-    assert main(words(killed_and_continued, "recipe.keep_per_prompt=1")) == 2
-    assert "recipe.keep_per_prompt: 2 there, 1 now" in capsys.readouterr().err
+    assert main(words(killed_and_continued, "recipe.keep_per_prompt=2")) == 2
+    assert "recipe.keep_per_prompt: 1 there, 2 now" in capsys.readouterr().err
     assert main(words(killed_and_continued)) == 0
     assert "rows" in capsys.readouterr().out
     assert (killed_and_continued / "data.jsonl").stat().st_mtime_ns == before
