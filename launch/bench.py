@@ -30,6 +30,8 @@ from launch.trackers import read_metrics
 
 LIMITS = {"nano_v3": 1.15, "smollm2_135m": 1.05}
 """Largest accepted ratio of the whole step to the sum of sampler and learner alone."""
+LOOKING_SHARE = 0.02
+"""Of the time, most that goes into measuring memory while the run is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Whole:
     metrics: list[dict[str, float]]
     """Of each step."""
     memory_gib: float
-    """Largest proportional set size of all its processes together, sampled twice a second: a page
+    """Largest proportional set size of all its processes together, sampled now and then: a page
     that several processes share counts once."""
 
 
@@ -99,8 +101,10 @@ def _whole(config: RlConfig) -> Whole:
         )
         largest = 0.0
         while run.poll() is None:
+            start = time.monotonic()
             largest = max(largest, _memory_together_gib(run_dir / "logs/latest/processes.json"))
-            time.sleep(0.5)
+            # Counting the pages of gigabytes takes long, and holds up those who use them.
+            time.sleep(max(0.5, (time.monotonic() - start) / LOOKING_SHARE))
     assert run.returncode == 0, f"the run failed:\n{output.read_text()}"
     return Whole(read_metrics(run_dir / "metrics.jsonl")[1:], largest)
 
