@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -26,6 +28,7 @@ from configs.compose import load_config, to_yaml
 from configs.errors import UserError
 from configs.schema import FolderModel, RlConfig
 from launch.bench_parts import STEPS, Alone, in_own_processes, learner_alone, samplers_alone
+from launch.child import die_with
 from launch.trackers import read_metrics
 
 LIMITS = {"nano_v3": 1.15, "smollm2_135m": 1.05}
@@ -97,7 +100,10 @@ def _whole(config: RlConfig) -> Whole:
     output = run_dir.with_suffix(".log")
     with output.open("w") as file:
         run = subprocess.Popen(
-            [sys.executable, "-c", code, str(settings)], stdout=file, stderr=subprocess.STDOUT
+            [sys.executable, "-c", code, str(settings)],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            preexec_fn=partial(die_with, os.getpid()),
         )
         largest = 0.0
         while run.poll() is None:

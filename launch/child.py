@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from rewards.sandbox.inside.libc import PR_SET_PDEATHSIG, prctl
 
@@ -19,21 +20,22 @@ def run_child(words: Sequence[str]) -> int:
 
     An interruption is passed on, and raised here once the child has ended.
     """
-    parent = os.getpid()
-
-    def die_with_parent() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the line above
-            os.kill(os.getpid(), signal.SIGKILL)
-
     child = subprocess.Popen(
-        [sys.executable, "-m", "launch.cli", "run", *words], preexec_fn=die_with_parent
+        [sys.executable, "-m", "launch.cli", "run", *words],
+        preexec_fn=partial(die_with, os.getpid()),
     )
     try:
         return child.wait()
     except BaseException:
         _stop(child)
         raise
+
+
+def die_with(parent: int) -> None:
+    """Called in a new process: let it end when its parent does, however that ends."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the line above
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
