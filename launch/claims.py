@@ -22,6 +22,8 @@ from launch.trackers import read_metrics
 from recipes.evaluation import Evaluation, from_json
 
 Numbers = dict[str, float]
+VISIBLE = 0.02
+"""Less is no difference: about the width of a confidence interval."""
 NEVER = 10**6
 """Updates: more than any of these runs has."""
 
@@ -220,7 +222,7 @@ CLAIMS = (
         "a vote of 16 samples is right more often than one of them",
         "2.3",
         _votes,
-        lambda n: n["cons@16"] > n["pass@1"],
+        lambda n: n["cons@16"] > n["pass@1"] + VISIBLE,
     ),
     Claim(
         "c",
@@ -228,7 +230,7 @@ CLAIMS = (
         "B.6, Fig. 7",
         _language,
         lambda n: (
-            n["language with"] > n["language without"]
+            n["language with"] > n["language without"] + VISIBLE
             and n["pass@1 with"] > n["pass@1 without"] - 0.1
         ),
     ),
@@ -238,9 +240,9 @@ CLAIMS = (
         "Table 3",
         _cold_start,
         lambda n: (
-            n["language Dev1"] > n["language R1-Zero"]
-            and n["pass@1 Dev1"] < n["pass@1 R1-Zero"]
-            and n["pass@1 Dev2"] > n["pass@1 Dev1"]
+            n["language Dev1"] > n["language R1-Zero"] + VISIBLE
+            and n["pass@1 Dev1"] < n["pass@1 R1-Zero"] - VISIBLE
+            and n["pass@1 Dev2"] > n["pass@1 Dev1"] + VISIBLE
         ),
     ),
     Claim(
@@ -249,8 +251,9 @@ CLAIMS = (
         "Table 3",
         _all_scenarios,
         lambda n: (
-            n["worth R1"] > n["worth Dev3"] > n["worth Dev2"]
-            and n["pass@1 R1"] > n["pass@1 Dev3"] - 0.02
+            n["worth R1"] > n["worth Dev3"] + VISIBLE
+            and n["worth Dev3"] > n["worth Dev2"] + VISIBLE
+            and n["pass@1 R1"] > n["pass@1 Dev3"] - VISIBLE
         ),
     ),
     Claim(
@@ -260,10 +263,10 @@ CLAIMS = (
         "B.5, Fig. 6",
         _hacking,
         lambda n: (
-            n["preference, last steps"] > n["preference, first steps"]
+            n["preference, last steps"] > n["preference, first steps"] + VISIBLE
             and (
-                n["true worth, last steps"] < n["true worth, best steps"] - 0.02
-                or n["accuracy, last steps"] < n["accuracy, first steps"] - 0.02
+                n["true worth, last steps"] < n["true worth, best steps"] - VISIBLE
+                or n["accuracy, last steps"] < n["accuracy, first steps"] - VISIBLE
             )
         ),
     ),
@@ -272,21 +275,21 @@ CLAIMS = (
         "a student distilled from R1 beats the same student trained by RL alone",
         "F.1, Table 15",
         _distillation,
-        lambda n: n["distilled"] > n["RL alone"],
+        lambda n: n["distilled"] > n["RL alone"] + VISIBLE,
     ),
     Claim(
         "g1",
         "a small clip epsilon costs performance",
         "3.2.1",
         _clipping,
-        lambda n: n["pass@1, epsilon 10"] > n["pass@1, epsilon 0.2"],
+        lambda n: n["pass@1, epsilon 10"] > n["pass@1, epsilon 0.2"] + VISIBLE,
     ),
     Claim(
         "g2",
         "a reference that is refreshed lets the policy go further than a fixed one",
         "A.1",
         _reference,
-        lambda n: n["pass@1, refreshed"] > n["pass@1, fixed"],
+        lambda n: n["pass@1, refreshed"] > n["pass@1, fixed"] + VISIBLE,
     ),
 )
 
