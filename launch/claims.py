@@ -23,7 +23,7 @@ from recipes.evaluation import Evaluation, from_json
 
 Numbers = dict[str, float]
 VISIBLE = 0.02
-"""Less is no difference: about the width of a confidence interval."""
+"""Less is called no difference; the confidence intervals of one seed are wider than this."""
 NEVER = 10**6
 """Updates: more than any of these runs has."""
 
@@ -92,29 +92,27 @@ def worth(measures: Mapping[str, Any]) -> float:
 
 def _zero(runs: Runs) -> Numbers:
     first, *_, last = evaluations(runs.stage("zero"))
-    return {
-        "pass@1 before": first.pass_at_1,
-        "pass@1 after": last.pass_at_1,
-        "tokens before": first.mean_length,
-        "tokens after": last.mean_length,
-    }
+    return _rise({"before": first, "after": last})
 
 
 def _length_cap(runs: Runs) -> Numbers:
     capped = ["recipe.steps=60", "recipe.eval_every=30", "rollout.max_tokens=14"]
     run = runs.changed("cap", "zero", *capped, "rollout.max_tokens_schedule={120: 48}")
     _, at_cap, after = evaluations(run)
+    return _rise({"at a cap of 14": at_cap, "after raising it": after})
+
+
+def _rise(found: Mapping[str, Evaluation]) -> Numbers:
+    """found: when -> evaluation."""
     return {
-        "pass@1 at a cap of 14": at_cap.pass_at_1,
-        "pass@1 after raising it": after.pass_at_1,
-        "tokens at a cap of 14": at_cap.mean_length,
-        "tokens after raising it": after.mean_length,
+        **{f"pass@1 {when}": each.pass_at_1 for when, each in found.items()},
+        **{f"tokens {when}": each.mean_length for when, each in found.items()},
     }
 
 
 def _votes(runs: Runs) -> Numbers:
-    nano = runs.measures()["zero"]["nano"]
-    return {"pass@1": nano["pass_at"]["1"]["value"], "cons@16": nano["cons"]["value"]}
+    measures = runs.measures()["zero"]
+    return {"pass@1": pass_at_1(measures), "cons@16": measures["nano"]["cons"]["value"]}
 
 
 def _language(runs: Runs) -> Numbers:
@@ -258,8 +256,8 @@ CLAIMS = (
     ),
     Claim(
         "e2",
-        "preference rewards over the whole stage are hacked: they rise while what they stand for, "
-        "or reasoning, falls",
+        "preference rewards over the whole stage (here with three times their weight) are hacked: "
+        "they rise while what they stand for, or reasoning, falls",
         "B.5, Fig. 6",
         _hacking,
         lambda n: (
