@@ -57,6 +57,7 @@ def test_the_cards_of_the_other_kinds(tmp_path: Path, recipe: str) -> None:
     card = model_card(tmp_path, config, 12, "3fa1")
     assert "rows.jsonl: 96 sequences to train on, 4 held out; rows left out: 2 over-long" in card
     assert "base_model" not in card and "nano world" in card
+    assert "/home/me" not in card
     assert ("vllm serve" in card) == (recipe == "sft")
 
 
