@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.schema import RlConfig
+from launch.child import die_with
 from launch.cluster import free_port
 from launch.workers import threads_per_process, worker_environment
 
@@ -45,7 +46,8 @@ def in_own_processes(
     for index in range(processes):
         os.environ.update(worker_environment(config, role, index, processes))
         receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=part, args=(config, index, address, sender))
+        arguments = (part, os.getpid(), config, index, address, sender)
+        process = context.Process(target=_ending_with_the_bench, args=arguments)
         process.start()
         sender.close()
         receivers.append(receiver)
@@ -57,6 +59,11 @@ def in_own_processes(
         process.join()
     slowest = [max(seconds) for seconds in zip(*(result[0] for result in results), strict=True)]
     return Alone(statistics.median(slowest), max(result[1] for result in results))
+
+
+def _ending_with_the_bench(part: Callable[..., None], bench: int, *arguments: Any) -> None:
+    die_with(bench)
+    part(*arguments)
 
 
 def samplers_alone(config: RlConfig, index: int, _address: str, sender: Any) -> None:

@@ -22,6 +22,7 @@ from model.checkpoint import load_state, save_state
 from model.engine import build_engine, start_process_group
 from model.exporter import export_weights
 from model.gradients import clip_global_norm, gradient_shards, undo_averaging
+from model.host_memory import return_free
 from model.loading import DTYPES, check_model_folder, load_model, save_model_folder
 from model.micro_batches import RowType, micro_batches
 from model.offload import Offload
@@ -133,6 +134,8 @@ class DeepSpeedLearner(Generic[RowType]):
         self._set_learning_rate(learning_rate)
         self._engine.step()
         balance = self._balance.finish_update(self._settings.router_bias_rate)
+        if self._device.type == "cpu":
+            return_free()  # for the samplers
         return {**update_metrics(sums), "actor/grad_norm": norm, **balance}
 
     def _set_learning_rate(self, learning_rate: float) -> None:

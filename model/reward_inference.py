@@ -12,6 +12,7 @@ from transformers import AutoModel
 
 from configs.errors import UserError
 from model.attention import SEGMENT_ATTENTION
+from model.host_memory import return_free
 from model.loading import DTYPES, check_model_folder
 from model.scorer import PackedScorer
 from rl.packing import best_fit
@@ -48,6 +49,8 @@ class RewardInference:
             scores_S = self._scorer(tokens.to(self._device), [lengths[i] for i in row])
             for index, score in zip(row, scores_S.tolist(), strict=True):
                 found[index] = score
+        if self._device.type == "cpu":
+            return_free()
         return found
 
     def offload(self) -> None:
