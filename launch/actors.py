@@ -22,6 +22,7 @@ from rl.judged import JudgedRow
 from rl.protocols import Policy
 from rl.records import Completion, GenerationRequest, Prompt, Row, SamplingSettings, Score
 from rollout.canary import Canary, CanaryReading
+from rollout.engine_load import EngineLoad
 
 Transfer = Literal["nccl", "ipc"]
 
@@ -74,6 +75,10 @@ class SamplerActor(_Worker):
                 batch, sent = [], time.monotonic()
         if batch:
             yield batch
+
+    def load(self) -> EngineLoad:
+        """Of the last generate."""
+        return self._sampler.load
 
     def prime(self, canary: Canary) -> None:
         canary.prime(self._sampler)

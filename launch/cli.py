@@ -4,6 +4,7 @@ that `launch --help` and every mistake in the settings answer at once."""
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -66,7 +67,8 @@ _PLAN_EXAMPLES = """examples:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code: 0 done, 2 a mistake of the user's (one line on stderr), 130 interrupted."""
+    """Exit code: 0 done, 2 a mistake of the user's (one line on stderr), 130 interrupted, 141 when
+    whoever reads the output has read enough, as after `| head`."""
     parser = make_parser()
     options, rest = parser.parse_known_args(arguments)
     # argparse takes positional words only up to the first option: run r1_zero --dry-run seed=1.
@@ -77,7 +79,13 @@ def main(arguments: list[str] | None = None) -> int:
     if rest:
         options.words += rest
     try:
-        return options.command(options)
+        code = options.command(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # What is still to be written at the exit has to go somewhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except UserError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)

@@ -48,7 +48,7 @@ class RunObserver:
     def step_finished(self, result: StepResult) -> None:
         recipe, state = self._config.recipe, result.state
         self._write_samples(state, result.groups)
-        self._record.step(state, result.metrics)
+        self._record.step(state, {**result.metrics, **self._rollouts.load()})
         if self._record.checkpoint(state):
             self._journal.discard_before(self._checkpoints.oldest_step())
         if recipe.eval_every and state.step % recipe.eval_every == 0 < recipe.steps - state.step:

@@ -26,6 +26,7 @@ from launch.transfer import Turns
 from rewards.scoring import with_neutral_language
 from rl.records import Completion, GenerationRequest, Group, Prompt, SamplingSettings, Score
 from rl.seeds import seed_for
+from rollout.engine_load import EngineLoad, load_metrics
 from rollout.journal import Journal
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ class RayRollouts:
         self._replace_sampler = replace_sampler
         self._turns = turns
         self._preferences = preferences
+        self._loads: list[EngineLoad] = []
 
     def journalled(self, step: int, prompts: Sequence[Prompt]) -> bool:
         return len(self._journal.read(step)) == len(self._waves(prompts))
@@ -87,6 +89,7 @@ class RayRollouts:
         self, step: int, prompts: Sequence[Prompt], sampling: SamplingSettings
     ) -> list[Group]:
         finished = self._journal.read(step)
+        self._loads = []
         for index, wave in enumerate(self._waves(prompts)):
             if index not in finished:
                 finished[index] = self.generate(
@@ -113,6 +116,7 @@ class RayRollouts:
         }
         prompts_ref = ray.put({prompt.id: prompt for prompt in prompts})
         batches, scores = self._drain(requests, prompts_ref, sampling)
+        self._loads += self._samplers.loads()
         groups = _group(prompts, samples_per_prompt, batches, scores)
         if self._preferences is not None:
             if self._turns is not None:
@@ -124,6 +128,10 @@ class RayRollouts:
             replace(group, scores=tuple(with_neutral_language(group.scores, self._plan.reward)))
             for group in groups
         ]
+
+    def load(self) -> dict[str, float]:
+        """Metrics of the engines in what was generated for the last collect."""
+        return load_metrics(self._loads)
 
     def _waves(self, prompts: Sequence[Prompt]) -> list[Sequence[Prompt]]:
         size = self._plan.wave_prompts or len(prompts)

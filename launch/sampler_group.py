@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import ray
@@ -15,6 +16,7 @@ from ray.exceptions import (
 )
 
 from launch.cluster import WorkerLost, wait_all
+from rollout.engine_load import EngineLoad
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,14 @@ class SamplerGroup:
         refs = [getattr(sampler, method).remote(*arguments) for sampler in self.actors]
         names = [f"sampler {index}" for index in range(len(self))]
         return wait_all(refs, what=method, names=names, timeout_s=self._timeout_s)
+
+    def loads(self) -> list[EngineLoad]:
+        """Of the last generate of each; the publisher finds out about one that has died."""
+        found = []
+        for call in [sampler.load.remote() for sampler in self.actors]:
+            with suppress(*DEATHS):
+                found.append(ray.get(call, timeout=self._timeout_s))
+        return found
 
     def only(self, index: int) -> SamplerGroup:
         """One of them, for a call that the others have had."""

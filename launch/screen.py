@@ -82,7 +82,7 @@ def screen(view: View, columns: int) -> Panel:
     inner = width - BORDER
     parts: list[RenderableType] = [*_progress(view, inner), Text(), _curves(view, inner)]
     if view.metrics:
-        parts += [Text(), *_phases(view.metrics, inner), _load(view.metrics)]
+        parts += [Text(), *_phases(view.metrics, inner), *_load(view.metrics)]
     for alarm in view.alarms:
         parts += [Text(), Text(f"alarm: {alarm.text}", style="bold yellow")]
     return Panel(Group(*parts), title=view.title, title_align="left", width=width)
@@ -126,11 +126,20 @@ def _phases(metrics: Mapping[str, float], width: int) -> list[Text]:
     return [bar, legend]
 
 
-def _load(metrics: Mapping[str, float]) -> Text:
+def _load(metrics: Mapping[str, float]) -> list[Text]:
+    """The engines while they generated, and the machine."""
+    lines = []
+    if "engine/running" in metrics:
+        engines = (
+            f"engines: {metrics['engine/running']:,.0f} running, "
+            f"{metrics['engine/waiting']:,.0f} waiting, "
+            f"KV cache {metrics['engine/kv_cache_usage']:.0%}"
+        )
+        lines.append(Text(engines, style="dim"))
     parts = [f"{metrics['perf/throughput']:,.0f} tok/s a device"]
     memory = [v for name, v in metrics.items() if name.startswith("perf/peak_memory_gib/")]
     if memory:
         parts.append(f"memory {sum(memory):.1f} GiB, {len(memory)} processes")
     if "perf/disk_free_frac" in metrics:
         parts.append(f"disk {metrics['perf/disk_free_frac']:.0%} free")
-    return Text("   ".join(parts), style="dim")
+    return [*lines, Text("   ".join(parts), style="dim")]

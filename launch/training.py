@@ -70,12 +70,17 @@ def train_in(folder: RunFolder, config: RlConfig, console: RunConsole) -> None:
         publisher = RayPublisher(
             workers.learner, workers.samplers, transfer, turns, canary, config.learner.row_tokens
         )
+
+        def replace_sampler(index: int) -> None:
+            console.doing(f"sampler {index} died; a new one samples its part again")
+            publisher.replace(index)
+
         rollouts = RayRollouts(
             workers.samplers,
             workers.scorers,
             journal,
             plan,
-            replace_sampler=publisher.replace,
+            replace_sampler=replace_sampler,
             turns=turns,
             preferences=Preferences(workers.raters, config) if workers.raters else None,
         )

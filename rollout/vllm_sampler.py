@@ -18,11 +18,13 @@ from vllm.inputs.engine import tokens_input
 from vllm.logprobs import FlatLogprobs
 from vllm.outputs import RequestOutput
 from vllm.sampling_params import RequestOutputKind
+from vllm.v1.engine.core_client import InprocClient
 from vllm.v1.engine.llm_engine import LLMEngine
 
 from configs.errors import UserError
 from configs.schema import RolloutSettings
 from rl.records import Completion, FinishReason, GenerationRequest, SamplingSettings
+from rollout.engine_load import EngineLoad
 from rollout.tokens import completion_text, end_token_ids, load_tokenizer
 from rollout.vllm_settings import (
     TRANSFERS,
@@ -72,6 +74,8 @@ class VllmSampler:
         self._shapes = checkpoint_shapes(folder)
         self._ledger: UpdateLedger | None = None
         self._requests_sent = 0
+        self.load = EngineLoad()
+        """Of the last call of generate."""
         set_environment(device, threads or len(os.sched_getaffinity(0)))
         args = engine_args(folder, settings, device=device, max_model_len=max_model_len, seed=seed)
         config = args.create_engine_config()
@@ -98,6 +102,7 @@ class VllmSampler:
         of log-probs; for the canary, whose business it is to look into that cache.
         """
         self._refuse_during_update()
+        self.load = EngineLoad()
         if self._deterministic and not keep_prefix_cache:
             self.reset_prefix_cache()
         by_id: dict[str, GenerationRequest] = {}
@@ -208,9 +213,12 @@ class VllmSampler:
 
     def _drain(self) -> Iterator[RequestOutput]:
         """Step the engine until nothing is left; what is left when the caller stops is aborted."""
+        scheduler = cast(InprocClient, self._engine.engine_core).engine_core.scheduler
         try:
             while self._engine.has_unfinished_requests():
-                yield from cast(list[RequestOutput], self._engine.step())
+                outputs = cast(list[RequestOutput], self._engine.step())
+                self.load.add(*scheduler.get_request_counts(), scheduler.get_kv_cache_usage())
+                yield from outputs
         finally:
             self._engine.abort_request(list(self._engine.output_processor.external_req_ids))
 

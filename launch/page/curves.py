@@ -132,6 +132,14 @@ CHARTS = (
     Chart("Timing", "Tokens per second", {"per device": "perf/throughput"}, "tokens/s", 0.0),
     Chart("Timing", "Tokens of a step", {"all": "perf/total_num_tokens"}, "tokens", 0.0),
     Chart(
+        "Engines",
+        "Sequences in an engine",
+        {"running, mean": "engine/running", "waiting, most": "engine/waiting"},
+        "sequences",
+        0.0,
+    ),
+    _share("Engines", "KV cache in use, largest", {"worst engine": "engine/kv_cache_usage"}),
+    Chart(
         "Samples",
         "Samples trained on and left out",
         {"trained": "samples/trained", "*": "samples/left_out/*"},

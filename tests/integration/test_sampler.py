@@ -77,6 +77,19 @@ def test_completions_are_what_the_engine_sampled(sampler: VllmSampler, folder: P
     assert {c.finish_reason for c in found.values()} == {"stop", "length"}
 
 
+def test_the_load_of_the_engine_is_that_of_the_last_call(sampler: VllmSampler) -> None:
+    """24 of 36 requests have a place; the others wait."""
+    list(sampler.generate(REPEATED, PLAIN))
+    assert sampler.load.most_waiting == 12
+    assert 12 < sampler.load.running_sum / sampler.load.steps <= 24
+    usage = sampler.load.kv_cache_usage
+    assert 0.0 < usage <= 1.0
+    list(sampler.generate(REPEATED[:1], PLAIN))
+    assert sampler.load.most_waiting == 0
+    assert sampler.load.running_sum <= sampler.load.steps
+    assert sampler.load.kv_cache_usage < usage
+
+
 def test_completions_arrive_one_by_one_as_they_finish(sampler: VllmSampler) -> None:
     of = prompts(16)
     lengths = [len(c.token_ids) for c in sampler.generate(requests(of, 1), PLAIN)]

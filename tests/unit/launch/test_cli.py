@@ -76,6 +76,16 @@ def test_view_prints_its_address_and_ends_with_an_interrupt(tmp_path: Path) -> N
     assert (process.returncode, output, errors) == (0, "stopped; the run goes on\n", "")
 
 
+def test_a_reader_that_has_enough_ends_the_command_quietly() -> None:
+    command = [sys.executable, "-m", "launch.cli", "run", "--dry-run"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 141
+
+
 def test_a_bare_first_word_is_the_recipe() -> None:
     assert as_overrides(["r1_zero", "seed=1"]) == ["recipe=r1_zero", "seed=1"]
     assert as_overrides(["recipe=r1_zero"]) == ["recipe=r1_zero"]

@@ -88,6 +88,9 @@ def drawn(width: int, **console: bool) -> list[str]:
         metrics={
             **METRICS,
             "timing_s/sync": 0.06,
+            "engine/running": 61.7,
+            "engine/waiting": 3.0,
+            "engine/kv_cache_usage": 0.834,
             "perf/peak_memory_gib/driver": 0.75,
             "perf/peak_memory_gib/sampler_0": 1.5,
         },
@@ -106,6 +109,7 @@ def test_the_screen_fits_the_terminal(width: int) -> None:
     assert "eta 1:35" in text and "reward 1.250" in text and "held-out loss -" in text
     assert text.count("a disk that fills") == 12
     assert "memory 2.2 GiB, 2 processes" in text
+    assert "engines: 62 running, 3 waiting, KV cache 83%" in text
 
 
 def test_the_bars_have_the_shares_of_steps_and_phases() -> None:
