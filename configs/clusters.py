@@ -18,6 +18,9 @@ class ClusterSettings(Settings):
     """Machines."""
     devices_per_node: Positive = 8
     """GPUs of each machine."""
+    placement: Literal["colocated", "split"] = "colocated"
+    """colocated: learner and samplers take turns on the same GPUs, as the paper's do; split: the
+    samplers have the GPUs after those of the learner."""
     device_kind: Literal["unknown", "a100_40", "a100_80", "h100_80", "h800_80", "h200_141"] = (
         "unknown"
     )

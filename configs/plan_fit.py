@@ -46,16 +46,22 @@ def demands(work: Work, shape: ModelShape, host_gib: float) -> list[Demand]:
     found: list[Demand] = []
     for phase, said in PHASES.items():
         if work.gpu:
-            device = sum(
-                p.total(phase, "device") for p in processes if p.name in ("learner rank", "sampler")
-            )
             available = DEVICES[work.device_kind].memory_gib
-            found.append(Demand("each GPU", said, device / GIB, available))
+            for name, kinds in _devices(work).items():
+                device = sum(p.total(phase, "device") for p in processes if p.name in kinds)
+                found.append(Demand(name, said, device / GIB, available))
         where: Where = "host" if work.gpu else "device"
         total = sum(_per_node(work, p) * p.total(phase, where) for p in processes)
         place = "each machine" if work.cluster.nodes > 1 else "this machine"
         found.append(Demand(f"{place}'s main memory", said, total / GIB, host))
     return found
+
+
+def _devices(work: Work) -> dict[str, tuple[str, ...]]:
+    """Kinds of GPUs, and the processes on one of each."""
+    if work.cluster.placement == "colocated":
+        return {"each GPU": ("learner rank", "sampler")}
+    return {"each GPU of the learner": ("learner rank",), "each GPU of a sampler": ("sampler",)}
 
 
 def _per_node(work: Work, process: ProcessMemory) -> int:
@@ -181,7 +187,8 @@ def _together(start: Changes, steps: Iterable[Changes], fits: Callable[[Changes]
 def _candidates(work: Work, shape: ModelShape) -> Iterator[Changes]:
     """What can be changed without changing what is learnt, cheapest first."""
     learner, rollout = work.learner, work.rollout
-    if work.gpu and rollout is not None and not work.offload:
+    shared = work.cluster.placement == "colocated"
+    if work.gpu and rollout is not None and shared and not work.offload:
         yield {"learner.offload": True}
     if not learner.gradient_checkpointing:
         yield {"learner.gradient_checkpointing": True}

@@ -1,4 +1,4 @@
-"""Which process is on which machine and GPU: learner ranks and samplers take turns on the same."""
+"""Which process is on which machine and GPU."""
 
 from __future__ import annotations
 
@@ -35,11 +35,19 @@ def node_of_rank(cluster: ClusterSettings, rank: int) -> int:
     return rank // cluster.devices_per_node if cluster.device == "cuda" else rank % cluster.nodes
 
 
-def node_of_sampler(cluster: ClusterSettings, sampler: int, width: int) -> int:
-    """Where a sampler is: on the machine of GPU number sampler x width; on CPUs they go round from
-    the last machine on, away from the learner. width: rollout.tensor_parallel."""
+def sampler_device(cluster: ClusterSettings, sampler: int, width: int, ranks: int) -> int:
+    """The first GPU of a sampler, counted through all machines. width: rollout.tensor_parallel;
+    ranks: of the learner. In a split the engines begin at a multiple of their width, so that none
+    that fits on a machine lies across two."""
+    first = 0 if cluster.placement == "colocated" else -(-ranks // width) * width
+    return first + sampler * width
+
+
+def node_of_sampler(cluster: ClusterSettings, sampler: int, width: int, ranks: int) -> int:
+    """Where a sampler is: on the machine of its first GPU; on CPUs they go round from the last
+    machine on, away from the learner."""
     if cluster.device == "cuda":
-        return sampler * width // cluster.devices_per_node
+        return sampler_device(cluster, sampler, width, ranks) // cluster.devices_per_node
     return (cluster.nodes - 1 - sampler) % cluster.nodes
 
 
@@ -48,14 +56,16 @@ def processes_on_a_node(work: Work) -> int:
     counts = Counter({0: work.reward_workers})
     counts.update(node_of_rank(work.cluster, rank) for rank in range(work.learner.ranks))
     if rollout := work.rollout:
-        width = rollout.tensor_parallel
-        counts.update(node_of_sampler(work.cluster, j, width) for j in range(rollout.samplers))
+        counts.update(
+            node_of_sampler(work.cluster, j, rollout.tensor_parallel, work.learner.ranks)
+            for j in range(rollout.samplers)
+        )
     return max(counts.values())
 
 
 def placement(work: Work) -> Iterator[NodePlan]:
-    """Learner rank i has GPU i and sampler j the GPUs from j x tensor_parallel on, counted through
-    all machines; driver and reward actors are on the first machine."""
+    """Learner rank i has GPU i and sampler j those from sampler_device on; driver and reward actors
+    are on the first machine."""
     shared = {"driver": 1, "reward actor": work.reward_workers}
     samplers = work.rollout.samplers if work.rollout else 0
     width = work.rollout.tensor_parallel if work.rollout else 1
@@ -63,19 +73,27 @@ def placement(work: Work) -> Iterator[NodePlan]:
         here = dict(shared) if node == 0 else {}
         if not work.gpu:
             ranks = [node_of_rank(work.cluster, i) for i in range(work.learner.ranks)]
-            engines = [node_of_sampler(work.cluster, j, width) for j in range(samplers)]
+            engines = [
+                node_of_sampler(work.cluster, j, width, work.learner.ranks) for j in range(samplers)
+            ]
             here |= {"learner rank": ranks.count(node), "sampler": engines.count(node)}
         devices = _devices(work, node, samplers, width) if work.gpu else ()
         yield NodePlan(node, {kind: count for kind, count in here.items() if count}, devices)
 
 
 def _devices(work: Work, node: int, samplers: int, width: int) -> tuple[DevicePlan, ...]:
+    ranks = work.learner.ranks
     first = node * work.cluster.devices_per_node
+    sampler_of = {
+        sampler_device(work.cluster, sampler, width, ranks) + offset: sampler
+        for sampler in range(samplers)
+        for offset in range(width)
+    }
     return tuple(
         DevicePlan(
             index=index,
-            learner_rank=first + index if first + index < work.learner.ranks else None,
-            sampler=(first + index) // width if (first + index) // width < samplers else None,
+            learner_rank=first + index if first + index < ranks else None,
+            sampler=sampler_of.get(first + index),
         )
         for index in range(work.cluster.devices_per_node)
     )

@@ -31,10 +31,15 @@ class StepTime:
     update: float
     sync: float
     """Weights to the samplers, the canary, and moving the learner to the host and back."""
+    ahead: bool
+    """Whether samplers generate the next step while the learner works."""
 
     @property
     def total(self) -> float:
-        return self.generate + self.log_probs + self.update + self.sync
+        learn = self.log_probs + self.update
+        if self.ahead:
+            return max(self.generate, learn) + self.sync
+        return self.generate + learn + self.sync
 
 
 def step_time(work: Work, shape: ModelShape, cores: int) -> StepTime:
@@ -44,6 +49,7 @@ def step_time(work: Work, shape: ModelShape, cores: int) -> StepTime:
         log_probs=work.forward_passes * _pass_s(work, shape, cores, work.sequences_per_step, 1),
         update=_updates_s(work, shape, cores),
         sync=_sync_s(work, shape),
+        ahead=work.gpu and work.rollout is not None and work.rollout.max_staleness > 0,
     )
 
 

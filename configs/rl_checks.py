@@ -9,6 +9,7 @@ from pathlib import Path
 
 from configs.data_sets import Gsm8kData, NanoData
 from configs.facts import max_prompt_tokens
+from configs.plan_placement import sampler_device
 from configs.schema import RlConfig
 
 
@@ -146,6 +147,47 @@ def device_has_what_it_needs(config: RlConfig) -> str | None:
     if not cuda and config.learner.offload:
         return "learner.offload=true: needs cluster.device=cuda; on the CPU leave it out"
     return None
+
+
+def only_devices_of_their_own_run_ahead(config: RlConfig) -> str | None:
+    if config.rollout.max_staleness == 0 or config.cluster.device == "cpu":
+        return None
+    if config.cluster.placement == "split":
+        return None
+    return (
+        "rollout.max_staleness=1: samplers and learner would work at the same time on the same "
+        "GPUs; set cluster.placement=split or rollout.max_staleness=0"
+    )
+
+
+def split_devices_are_enough(config: RlConfig) -> str | None:
+    cluster, learner, rollout = config.cluster, config.learner, config.rollout
+    if cluster.placement == "colocated":
+        return None
+    if cluster.device == "cpu":
+        return "cluster.placement=split: is about GPUs; on the CPU leave it out"
+    if learner.offload:
+        return (
+            "learner.offload=true: with cluster.placement=split nobody needs the room; set "
+            "learner.offload=false"
+        )
+    if rollout.transfer == "ipc":
+        return "rollout.transfer=ipc: needs the same GPU on both sides; with a split take nccl"
+    if config.data.general:
+        return (
+            f"data.general={config.data.general}: reward models take turns with the learner on "
+            "its GPUs; set cluster.placement=colocated"
+        )
+    have = cluster.nodes * cluster.devices_per_node
+    # Where one more sampler would begin.
+    need = sampler_device(cluster, rollout.samplers, rollout.tensor_parallel, learner.ranks)
+    if need <= have:
+        return None
+    return (
+        f"cluster.placement=split: {learner.ranks} learner ranks and {rollout.samplers} samplers "
+        f"of {rollout.tensor_parallel} GPUs need {need}, and there are {have}; lower learner.ranks "
+        "or rollout.samplers, or raise cluster.nodes"
+    )
 
 
 def general_prompts_have_models(config: RlConfig) -> str | None:

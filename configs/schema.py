@@ -168,12 +168,15 @@ class RolloutSettings(GenerationSettings):
     """Group size G; at least 2, or a group has no baseline."""
     max_tokens_schedule: dict[int, int] = Field(default={})
     """Update number -> length cap from there on; the paper: {8200: 65536}."""
+    max_staleness: Annotated[int, Field(ge=0, le=1)] = 0
+    """Steps by which generation may run ahead: 0 waits for the updates before; 1 generates the next
+    step while the learner trains on this one, for samplers and learner on devices of their own."""
     transfer: Literal["ray", "nccl", "ipc"] = "ray"
     """How weights reach the engines: ray on the CPU, nccl or ipc on GPUs."""
     canary_prompts: Positive = 8
     """Fixed prompts whose log-probs are compared after every transfer."""
     canary_threshold: Annotated[float, Field(ge=0.0)] = 0.0
-    """Largest accepted gap in nats; 0: by dtype (1e-3 in float32, 0.1 on the mean in bfloat16)."""
+    """Largest accepted gap in nats; 0: by dtype (1e-3 in float32, 0.25 on the mean in bfloat16)."""
 
 
 class LearnerSettings(Settings):

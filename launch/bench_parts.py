@@ -148,8 +148,11 @@ class _Replay:
         self.num_ranks = num_ranks
         self.seconds: list[float] = []
 
-    def journalled(self, step: int, prompts: Any) -> bool:
+    def is_begun(self, step: int, prompts: Any) -> bool:
         return True
+
+    def begin(self, step: int, prompts: Any, sampling: Any) -> None:
+        raise AssertionError("everything is in the journal")
 
     def collect(self, step: int, prompts: Any, sampling: Any) -> list[Any]:
         return [group for wave in self._journal.read(step).values() for group in wave]

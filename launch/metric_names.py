@@ -84,6 +84,7 @@ METRICS = (
         "rollout_corr/rollout_is_mean",
         "sampling/importance_sampling_ratio/mean",
     ),
+    Metric("rollout/staleness", "updates since the policy that sampled the step"),
     Metric("sync/canary_gap", "largest gap on the canary's prompts, nats"),
     Metric("sync/transfer_s", "seconds to send the weights"),
     Metric("sync/canary_s", "seconds to check that they arrived"),

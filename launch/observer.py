@@ -49,7 +49,7 @@ class RunObserver:
         recipe, state = self._config.recipe, result.state
         self._write_samples(state, result.groups)
         self._record.step(state, {**result.metrics, **self._rollouts.load()})
-        if self._record.checkpoint(state):
+        if self._record.checkpoint(state, self._rollouts.settle):
             self._journal.discard_before(self._checkpoints.oldest_step())
         if recipe.eval_every and state.step % recipe.eval_every == 0 < recipe.steps - state.step:
             self.evaluate(state)
@@ -60,6 +60,7 @@ class RunObserver:
         if path.exists():
             return
         self._console.doing(f"evaluating on {len(self._heldout)} held-out problems")
+        self._rollouts.settle()
         self._publisher.publish(state.version)
         groups = self._rollouts.generate(
             self._heldout,

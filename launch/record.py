@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
@@ -79,8 +79,8 @@ class RunRecord:
             for tracker in self._trackers:
                 tracker.rollouts(state.step, groups)
 
-    def checkpoint(self, state: LoopState) -> bool:
-        """Save the learner if it is time to; whether it was.
+    def checkpoint(self, state: LoopState, before: Callable[[], None] = lambda: None) -> bool:
+        """Save the learner if it is time to; whether it was. before: called first, if it is.
 
         Raises StopAsked, with everything saved, when somebody wants the run to end here.
         """
@@ -89,6 +89,7 @@ class RunRecord:
         due = regular or state.step == self._steps or asked is not None
         if due:
             self._console.doing(f"writing the checkpoint of step {state.step}")
+            before()
             self._checkpoints.save(state, self._workers.learner.save)
         if asked:
             self._watch.stop()

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from threading import Thread
 from typing import Any
 
 import ray
@@ -42,6 +44,34 @@ class _Sent:
     batch: Any
     scores: Any
     scorer: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The rollouts of a step, and how busy the engines were with those that are new."""
+
+    groups: list[Group]
+    loads: list[EngineLoad]
+
+
+class _Ahead:
+    """A step that is generated in a thread, which ends with the process: when the driver stops,
+    nobody waits for it."""
+
+    def __init__(self, step: int, make: Callable[[], _Made]) -> None:
+        self.step = step
+        self._future: Future[_Made] = Future()
+        Thread(target=self._run, args=(make,), daemon=True).start()
+
+    def result(self) -> _Made:
+        """Once it is there; what went wrong is raised here. Every wait in it has a limit."""
+        return self._future.result()
+
+    def _run(self, make: Callable[[], _Made]) -> None:
+        try:
+            self._future.set_result(make())
+        except BaseException as error:  # to be raised where it is waited for
+            self._future.set_exception(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +110,46 @@ class RayRollouts:
         self._replace_sampler = replace_sampler
         self._turns = turns
         self._preferences = preferences
-        self._loads: list[EngineLoad] = []
+        self._loads: Sequence[EngineLoad] = ()
+        self._ahead: _Ahead | None = None
 
-    def journalled(self, step: int, prompts: Sequence[Prompt]) -> bool:
+    def is_begun(self, step: int, prompts: Sequence[Prompt]) -> bool:
+        if self._ahead is not None and self._ahead.step == step:
+            return True
         return len(self._journal.read(step)) == len(self._waves(prompts))
+
+    def begin(self, step: int, prompts: Sequence[Prompt], sampling: SamplingSettings) -> None:
+        assert self._ahead is None, f"step {self._ahead.step} is still being generated"
+        self._ahead = _Ahead(step, lambda: self._make(step, prompts, sampling))
 
     def collect(
         self, step: int, prompts: Sequence[Prompt], sampling: SamplingSettings
     ) -> list[Group]:
-        finished = self._journal.read(step)
-        self._loads = []
+        ahead, self._ahead = self._ahead, None
+        assert ahead is None or ahead.step == step, f"step {ahead.step} was begun, not {step}"
+        made = ahead.result() if ahead else self._make(step, prompts, sampling)
+        self._loads = made.loads
+        return made.groups
+
+    def settle(self) -> None:
+        """Wait until what was begun is in the journal: before the samplers are needed for something
+        else, and before a checkpoint, after which nobody could generate it with the same weights.
+        """
+        if self._ahead is not None:
+            self._ahead.result()
+
+    def _make(self, step: int, prompts: Sequence[Prompt], sampling: SamplingSettings) -> _Made:
+        """All waves of a step, those of the journal and new ones."""
+        finished, loads = self._journal.read(step), []
         for index, wave in enumerate(self._waves(prompts)):
             if index not in finished:
                 finished[index] = self.generate(
                     wave, sampling, self._plan.samples_per_prompt, ("rollout", step)
                 )
+                loads += self._samplers.loads()
                 self._journal.write(step, index, finished[index])
                 logger.info("step %d: wave %d generated and journalled", step, index)
-        return [group for index in sorted(finished) for group in finished[index]]
+        return _Made([group for index in sorted(finished) for group in finished[index]], loads)
 
     def generate(
         self,
@@ -116,7 +168,6 @@ class RayRollouts:
         }
         prompts_ref = ray.put({prompt.id: prompt for prompt in prompts})
         batches, scores = self._drain(requests, prompts_ref, sampling)
-        self._loads += self._samplers.loads()
         groups = _group(prompts, samples_per_prompt, batches, scores)
         if self._preferences is not None:
             if self._turns is not None:

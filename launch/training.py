@@ -10,6 +10,7 @@ from pathlib import Path
 from configs.facts import max_prompt_tokens
 from configs.schema import AnyRunConfig, NanoModel, RlConfig
 from launch.checkpoints import Checkpoints
+from launch.cluster import WorkerLost
 from launch.console import RunConsole
 from launch.learner_group import LearnerGroup
 from launch.observer import RunObserver
@@ -72,6 +73,9 @@ def train_in(folder: RunFolder, config: RlConfig, console: RunConsole) -> None:
         )
 
         def replace_sampler(index: int) -> None:
+            if config.rollout.max_staleness > 0:
+                # The learner may be in the middle of the updates after those of this policy.
+                raise WorkerLost(f"sampler {index} died while the learner was training")
             console.doing(f"sampler {index} died; a new one samples its part again")
             publisher.replace(index)
 

@@ -13,7 +13,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from configs.plan_placement import node_of_rank, node_of_sampler
+from configs.plan_placement import node_of_rank, node_of_sampler, sampler_device
 from configs.schema import RlConfig, RunConfig
 from launch.actors import InferenceActor, LearnerActor, RewardActor, SamplerActor
 from launch.cluster import WorkerLost, ray_nodes, start_ray, stop_ray, this_node, wait_all
@@ -248,7 +248,7 @@ def node_of(config: RunConfig, role: str, index: int) -> int:
     """Number of the machine of a learner rank or a sampler."""
     if role == "learner":
         return node_of_rank(config.cluster, index)
-    return node_of_sampler(config.cluster, index, _width(config, role))
+    return node_of_sampler(config.cluster, index, _width(config, role), config.learner.ranks)
 
 
 def _width(config: RunConfig, role: str) -> int:
@@ -268,8 +268,8 @@ def threads_per_process(config: RunConfig, processes: int) -> int:
 def worker_environment(config: RunConfig, role: str, index: int, processes: int) -> dict[str, str]:
     """Environment variables of one actor; Ray would otherwise allow it one thread.
 
-    On GPUs, learner rank i has GPU i and sampler j the tensor_parallel GPUs from
-    j * tensor_parallel on, counted through all machines: the phases take turns on the same devices.
+    On GPUs, learner rank i has GPU i, counted through all machines, and a sampler those from
+    configs.plan_placement.sampler_device on.
     """
     threads = str(threads_per_process(config, processes))
     variables = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
@@ -277,7 +277,10 @@ def worker_environment(config: RunConfig, role: str, index: int, processes: int)
         kept = KEEP if role == "learner" else {}
         return variables | kept | {"DS_ACCELERATOR": "cpu", "CUDA_VISIBLE_DEVICES": ""}
     width = _width(config, role)
-    first = index * width - node_of(config, role, index) * config.cluster.devices_per_node
+    first = index
+    if role == "sampler":
+        first = sampler_device(config.cluster, index, width, config.learner.ranks)
+    first -= node_of(config, role, index) * config.cluster.devices_per_node
     return variables | {
         "CUDA_VISIBLE_DEVICES": ",".join(str(first + offset) for offset in range(width)),
         "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1",

@@ -5,6 +5,9 @@
 
 Everything outside is behind the Protocols of rl/protocols.py. A step whose rollouts are in the
 journal is replayed without generating: the same updates from the same inputs give the same bits.
+
+With rollout.max_staleness=1 the samplers generate the next step while the learner trains on this
+one: with the policy from before its updates, one step old when it is trained on.
 """
 
 from __future__ import annotations
@@ -50,13 +53,22 @@ def train(
         metrics: dict[str, float] = {}
         prompts = prompts_for(state.step)
 
+        sampling = sampling_settings(config, state.version)
         with timer("sync"):
-            if not rollouts.journalled(state.step, prompts):
+            if not rollouts.is_begun(state.step, prompts):
                 metrics |= publisher.publish(state.version)
         with timer("gen"):
-            groups = rollouts.collect(state.step, prompts, sampling_settings(config, state.version))
-        _check_version(groups, state.version)
+            groups = rollouts.collect(state.step, prompts, sampling)
+        metrics["rollout/staleness"] = float(_staleness(groups, state.version, config))
         metrics |= rollout_metrics(groups)
+
+        next_step = state.step + 1
+        if config.rollout.max_staleness > 0 and next_step < config.recipe.steps:
+            next_prompts = prompts_for(next_step)
+            with timer("sync"):
+                if not rollouts.is_begun(next_step, next_prompts):
+                    metrics |= publisher.publish(state.version)
+                    rollouts.begin(next_step, next_prompts, sampling)
 
         if config.reward.shuffle:
             groups = shuffle_rewards(groups, seed_for(config.seed, "shuffle", state.step))
@@ -159,7 +171,12 @@ def _num_tokens(groups: Sequence[Group]) -> int:
     )
 
 
-def _check_version(groups: Sequence[Group], version: int) -> None:
-    """Synchronous training: everything in the step was sampled by the current policy."""
+def _staleness(groups: Sequence[Group], version: int, config: RlConfig) -> int:
+    """Updates since the policy that sampled the step: 0 in synchronous training, otherwise at most
+    those of one step."""
     found = {completion.policy_version for group in groups for completion in group.completions}
-    assert found == {version}, f"policy {version} got completions sampled by versions {found}"
+    oldest = version - config.rollout.max_staleness * config.learner.mini_batches
+    assert len(found) == 1 and oldest <= min(found) <= version, (
+        f"policy {version} got completions sampled by versions {found}"
+    )
+    return version - found.pop()

@@ -50,8 +50,13 @@ class Sampler(Protocol):
 class Rollouts(Protocol):
     """All samplers and reward workers of a run, with the journal in front of them."""
 
-    def journalled(self, step: int, prompts: Sequence[Prompt]) -> bool:
-        """True if collect() would generate nothing."""
+    def is_begun(self, step: int, prompts: Sequence[Prompt]) -> bool:
+        """True if collect() would begin nothing: the step is in the journal, or being generated."""
+        ...
+
+    def begin(self, step: int, prompts: Sequence[Prompt], sampling: SamplingSettings) -> None:
+        """Generate this step in the background, with the weights that the samplers have now. One
+        step at a time; nothing is published before collect() has returned it."""
         ...
 
     def collect(

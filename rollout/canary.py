@@ -27,11 +27,16 @@ mixture to be routed to by several tokens of the canary."""
 SAMPLED_TOKENS = 16
 Summary = Literal["max", "mean"]
 """How the differences within one sequence become one number."""
-JUDGEMENTS: dict[str, tuple[Summary, float]] = {"float32": ("max", 1e-3), "bfloat16": ("mean", 0.1)}
+JUDGEMENTS: dict[str, tuple[Summary, float]] = {
+    "float32": ("max", 1e-3),
+    "bfloat16": ("mean", 0.25),
+}
 """By the dtype of the sampler: the summary, and the largest accepted gap in nats.
 
 The largest difference shows a single expert, but in bfloat16 a mixture's router flips at so many
 tokens (differences of a nat in correct engines) that only the mean tells a fault from rounding.
+Rounding alone makes it 0.04 for SmolLM2-135M, and 0.11 after fine-tuning it on a few hundred short
+rows, since it then expects little of what stands in the prompts. Other weights make it a nat.
 """
 
 LogProbs = Callable[[Sequence[Sequence[int]]], Sequence[Sequence[float]]]

@@ -115,6 +115,7 @@ CHARTS = (
         key=True,
     ),
     Chart("Mismatch", "Mismatch KL", {"KL": "rollout/mismatch_kl"}, "nats"),
+    Chart("Mismatch", "Age of the sampling policy", {"all": "rollout/staleness"}, "updates", 0.0),
     Chart(
         "Mismatch",
         "Probability ratios",

@@ -32,6 +32,7 @@ def make_config(
     shuffle: bool = False,
     algorithm: AlgorithmSettings | None = None,
     max_tokens_schedule: dict[int, int] | None = None,
+    max_staleness: int = 0,
 ) -> RlConfig:
     return RlConfig(
         run_dir="unused",
@@ -45,6 +46,7 @@ def make_config(
             samples_per_prompt=GROUP_SIZE,
             max_tokens=8,
             max_tokens_schedule=max_tokens_schedule or {},
+            max_staleness=max_staleness,
         ),
         learner=RlLearner(
             mini_batches=mini_batches, row_tokens=16, learning_rate=0.5, warmup_updates=4
@@ -92,8 +94,11 @@ class World:
         self.journal: dict[int, list[Group]] = {}
         self.published = 0
 
-    def journalled(self, step: int, prompts: Sequence[Prompt]) -> bool:
+    def is_begun(self, step: int, prompts: Sequence[Prompt]) -> bool:
         return step in self.journal
+
+    def begin(self, step: int, prompts: Sequence[Prompt], sampling: SamplingSettings) -> None:
+        self.collect(step, prompts, sampling)
 
     def publish(self, version: int) -> Mapping[str, float]:
         self.log.append(("publish", version))

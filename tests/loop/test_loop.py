@@ -50,6 +50,47 @@ def test_calls_of_two_steps_in_order() -> None:
     ]
 
 
+def test_generation_runs_ahead_by_one_step() -> None:
+    """A step is generated before the updates of the step before, with the policy that made it."""
+    world = World()
+    run(make_config(steps=3, max_staleness=1), world)
+    order = [call[:2] for call in world.log if call[0] in ("publish", "generate", "finished")]
+    assert order == [
+        ("publish", 0),
+        ("generate", 0),
+        ("publish", 0),  # what is there already is not sent again
+        ("generate", 1),
+        ("finished", 1),
+        ("publish", 2),
+        ("generate", 2),
+        ("finished", 2),
+        ("finished", 3),
+    ]
+    versions = [world.journal[step][0].completions[0].policy_version for step in range(3)]
+    assert versions == [0, 0, 2]
+    assert [each.metrics["rollout/staleness"] for each in world.results] == [0.0, 2.0, 2.0]
+
+
+def test_a_run_ahead_goes_on_from_a_checkpoint_as_if_nothing_had_happened() -> None:
+    """At the checkpoint after step 2, step 3 was in the journal."""
+    whole = World()
+    run(make_config(steps=5, max_staleness=1), whole)
+    resumed = World()
+    resumed.journal = {step: whole.journal[step] for step in (0, 1, 2)}
+    run(make_config(steps=5, max_staleness=1), resumed, LoopState(step=2, version=4))
+    at = whole.log.index(("finished", 2, 4))
+    assert resumed.log == whole.log[at + 1 :]
+    assert resumed.journal == whole.journal
+
+
+def test_completions_older_than_a_step_stop_the_run() -> None:
+    world = World()
+    world.journal[3] = [make_group(3, prompt, 3, world.rewards) for prompt in make_prompts(3)]
+    config = make_config(steps=4, max_staleness=1)
+    with pytest.raises(AssertionError, match=r"policy 6 got completions .* versions \{3\}"):
+        run(config, world, LoopState(step=3, version=6))
+
+
 def test_no_reference_pass_without_kl() -> None:
     world = World()
     run(make_config(steps=1, algorithm=AlgorithmSettings(kl_coef=0.0)), world)
@@ -169,16 +210,16 @@ class SlowWorld(World):
     """Every call takes a different power of two of seconds, on a clock that only calls move."""
 
     SECONDS: ClassVar = {
-        "journalled": 1, "publish": 2, "collect": 4, "reference": 8, "policy": 16, "update": 32
+        "is_begun": 1, "publish": 2, "collect": 4, "reference": 8, "policy": 16, "update": 32
     }  # fmt: skip
 
     def __init__(self, clock: list[float]) -> None:
         super().__init__()
         self._clock = clock
 
-    def journalled(self, step: int, prompts: Sequence[Prompt]) -> bool:
-        self._clock[0] += self.SECONDS["journalled"]
-        return super().journalled(step, prompts)
+    def is_begun(self, step: int, prompts: Sequence[Prompt]) -> bool:
+        self._clock[0] += self.SECONDS["is_begun"]
+        return super().is_begun(step, prompts)
 
     def publish(self, version: int) -> Mapping[str, float]:
         self._clock[0] += self.SECONDS["publish"]

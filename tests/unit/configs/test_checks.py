@@ -74,6 +74,10 @@ BROKEN = {
     "expert_parallel_divides_ranks": ["learner.ranks=3", "learner.expert_parallel=2"],
     "warmup_within_run": ["learner.warmup_updates=160"],
     "device_has_what_it_needs": ["rollout.transfer=nccl"],
+    "split_devices_are_enough": ["cluster.placement=split"],
+    "only_devices_of_their_own_run_ahead": [
+        *("rollout.max_staleness=1", "cluster=local_gpu", "rollout.transfer=nccl"),
+    ],
     "prefixes_are_shared_on_the_cpu": ["learner.share_prefixes=true", "cluster=local_gpu"],
     "data_fits_model": ["data=gsm8k", "data.path=x", "data.max_prompt_tokens=64"],
     "rules_can_check_the_data": [
@@ -112,6 +116,33 @@ def test_each_check_alone_reports_its_mistake(check) -> None:
 def test_devices(overrides: list[str], named: str) -> None:
     with pytest.raises(UserError, match=named):
         check_settings(load_config(overrides))
+
+
+SPLIT = [
+    *("cluster=local_gpu", "cluster.placement=split", "cluster.devices_per_node=8"),
+    *("rollout.transfer=nccl", "rollout.max_staleness=1", "rollout.tensor_parallel=2"),
+    *("learner.ranks=3", "learner.offload=false", "rollout.prompts_per_step=64", "recipe.steps=40"),
+]
+
+
+def test_a_split_may_run_ahead_and_needs_gpus_for_both() -> None:
+    """Engines of two GPUs begin at the fourth: two of them have a place behind three ranks."""
+    check_settings(load_config([*SPLIT, "rollout.samplers=2"]))
+    with pytest.raises(UserError, match="3 samplers of 2 GPUs need 10, and there are 8"):
+        check_settings(load_config([*SPLIT, "rollout.samplers=3"]))
+
+
+@pytest.mark.parametrize(
+    ("word", "named"),
+    [
+        ("learner.offload=true", "learner.offload=true: with cluster.placement=split"),
+        ("rollout.transfer=ipc", "rollout.transfer=ipc: needs the same GPU"),
+        ("cluster.device=cpu", "cluster.placement=split: is about GPUs"),
+    ],
+)
+def test_what_a_split_excludes(word: str, named: str) -> None:
+    with pytest.raises(UserError, match=named):
+        check_settings(load_config([*SPLIT, word]))
 
 
 def test_batch_arithmetic_names_the_nearest_divisor() -> None:

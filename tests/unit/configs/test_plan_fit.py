@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
 
-from configs.plan_fit import changed, refusals
+from configs.plan_fit import changed, demands, refusals
 from tests.unit.configs.plans import DEEPSEEK_V3, GSM8K, QWEN_7B, QWEN_32B, planned
 
 
@@ -85,6 +86,20 @@ def test_numbers_of_a_refusal() -> None:
 def test_what_has_no_place(words: list[str], line: str) -> None:
     (refusal,) = refusals(*planned(*QWEN_7B, *words), 0.0)
     assert line in refusal
+
+
+def test_in_a_split_each_gpu_has_one_kind_of_process() -> None:
+    """What one GPU holds of learner and sampler together, two hold in a split."""
+    work, shape = planned(*QWEN_7B, "learner.ranks=4", "rollout.samplers=4")
+    together = {
+        each.phase: each.needed for each in demands(work, shape, 0.0) if each.place == "each GPU"
+    }
+    cluster = work.cluster.model_copy(update={"placement": "split"})
+    apart = demands(replace(work, cluster=cluster), shape, 0.0)
+    for phase, needed in together.items():
+        parts = [each.needed for each in apart if each.phase == phase and "GPU of" in each.place]
+        assert len(parts) == 2 and min(parts) > 0
+        assert sum(parts) == pytest.approx(needed)
 
 
 def test_nothing_helps_on_too_small_a_machine() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from configs.plan_time import concurrent_sequences, generation_s, run_hours, step_time
@@ -23,6 +25,17 @@ def test_updates_by_hand() -> None:
     adam = 28 * 7_615_616_512 / 8 / (3.35e12 * 0.6)
     update = 4 * (flops / H100 + gathers) + reduction + adam
     assert step_time(work, shape, 1).update == pytest.approx(16 * update, rel=1e-6)
+
+
+def test_running_ahead_takes_the_longer_of_generating_and_training() -> None:
+    work, shape = planned(*QWEN_7B)
+    assert work.rollout is not None
+    step = step_time(work, shape, 1)
+    learn = step.log_probs + step.update
+    assert step.total == step.generate + learn + step.sync
+    rollout = work.rollout.model_copy(update={"max_staleness": 1})
+    ahead = step_time(replace(work, rollout=rollout), shape, 1)
+    assert ahead.total == max(step.generate, learn) + step.sync < step.total
 
 
 def test_decoding_by_hand() -> None:

@@ -8,10 +8,12 @@ import pytest
 
 from configs.clusters import LocalCluster, SlurmCluster
 from configs.errors import UserError
-from configs.schema import RolloutSettings
+from configs.schema import RlLearner, RolloutSettings
 from launch.cluster import free_port
 from launch.workers import node_of, threads_per_process, worker_environment
 from tests.loop.fakes import make_config
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def test_threads_are_shared_among_processes_of_one_kind() -> None:
@@ -37,6 +39,27 @@ def test_gpus_are_shared_by_rank_i_and_the_sampler_that_covers_it() -> None:
         worker_environment(config, "sampler", i, 2)["CUDA_VISIBLE_DEVICES"] for i in range(2)
     ]
     assert ranks == ["0", "1", "2", "3"] and samplers == ["0,1", "2,3"]
+
+
+def test_a_split_gives_samplers_the_gpus_after_the_learner() -> None:
+    """Three ranks and engines of two GPUs: no engine lies across two machines."""
+    cluster = SlurmCluster(device="cuda", nodes=2, devices_per_node=4, placement="split")
+    config = make_config().model_copy(
+        update={
+            "cluster": cluster,
+            "learner": RlLearner(ranks=3),
+            "rollout": RolloutSettings(tensor_parallel=2, transfer="nccl"),
+        }
+    )
+
+    def places(role: str, count: int) -> list[tuple[int, str]]:
+        return [
+            (node_of(config, role, i), worker_environment(config, role, i, count)[VISIBLE])
+            for i in range(count)
+        ]
+
+    assert places("learner", 3) == [(0, "0"), (0, "1"), (0, "2")]
+    assert places("sampler", 2) == [(1, "0,1"), (1, "2,3")]
 
 
 def test_port_in_use_is_one_clear_line() -> None:

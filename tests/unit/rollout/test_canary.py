@@ -66,10 +66,10 @@ def test_mean_gap_by_hand() -> None:
 
 
 def test_a_fault_of_sampled_tokens_is_not_diluted_by_scored_ones() -> None:
-    """48 scored tokens agree, 16 sampled ones differ by 0.15: a mean over all would be 0.04."""
+    """48 scored tokens agree, 16 sampled ones differ by 0.35: a mean over all would be 0.09."""
     fixed = canary(dtype="bfloat16")
-    reading = fixed.read(Arithmetic(cached=0.15, policy_version=1))
-    with pytest.raises(CanaryError, match=r"by 0\.15 nats.*cache was not reset"):
+    reading = fixed.read(Arithmetic(cached=0.35, policy_version=1))
+    with pytest.raises(CanaryError, match=r"by 0\.35 nats.*cache was not reset"):
         fixed.check(reading, 1, Arithmetic().sequence_log_probs)
 
 
@@ -110,7 +110,7 @@ def test_prompts_are_the_texts_end_to_end() -> None:
 def test_judgement_follows_the_dtype_unless_set() -> None:
     assert canary(dtype="float32").threshold == 1e-3
     assert canary(dtype="float32").summary == "max"
-    assert canary(dtype="bfloat16").threshold == 0.1
+    assert canary(dtype="bfloat16").threshold == 0.25
     assert canary(dtype="bfloat16").summary == "mean"
     assert canary(canary_threshold=0.25).threshold == 0.25
 
