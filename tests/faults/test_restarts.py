@@ -79,6 +79,25 @@ def test_killed_driver_and_killed_sampler_end_with_the_same_bits(
     assert not leftover_processes(broken)
 
 
+def test_a_run_whose_generation_is_ahead_ends_with_the_same_bits(
+    tmp_path: Path, cache_dir: Path
+) -> None:
+    """Killed while the second half of it is under way: a step is trained on with completions of
+    the policy before, and after a restart with the same ones."""
+    options = {"rollout.max_staleness": "1"}
+    expected = uninterrupted(tmp_path / "whole", cache_dir, options)
+    lines = read_metrics(tmp_path / "whole" / "metrics.jsonl")
+    assert [line["rollout/staleness"] for line in lines] == [0.0, 2.0, 2.0, 2.0]
+    broken = tmp_path / "broken"
+    first, journal = interrupted_run(
+        broken, cache_dir, "driver", waves=5, rng=random.Random(0), **options
+    )
+    assert first.exit_code == KILLED
+    continue_to_the_end(broken, cache_dir, options)
+    assert final_sha256(broken) == expected
+    assert not generated_waves(broken, 2) & journalled_waves(journal)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("options", [{}, TWO_RANKS], ids=["one-rank", "zero3-ep2"])
