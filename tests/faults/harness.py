@@ -76,15 +76,22 @@ def kill(run_dir: Path, role: str) -> None:
 
 
 def interrupted_run(
-    run_dir: Path, cache_dir: Path, role: str, *, waves: int, rng: random.Random, **options: str
+    run_dir: Path,
+    cache_dir: Path,
+    role: str,
+    *,
+    waves: int,
+    rng: random.Random,
+    within_s: float = 1.5,
+    **options: str,
 ) -> tuple[Attempt, set[str]]:
-    """A run in which one process is killed some time after the given number of waves.
+    """A run in which one process is killed at a random time after the given number of waves.
 
     Returns that attempt and the journal's files at the moment of the kill.
     """
     process = start(run_dir, cache_dir, *(f"{k}={v}" for k, v in options.items()))
     wait_for_journal(run_dir, process, waves)
-    time.sleep(rng.uniform(0.0, 1.5))
+    time.sleep(rng.uniform(0.0, within_s))
     journal = {path.name for path in (run_dir / "journal").glob("*.parquet")}
     kill(run_dir, role)
     return finish(process), journal

@@ -69,8 +69,9 @@ def test_killed_driver_and_killed_sampler_end_with_the_same_bits(
     broken = tmp_path / "broken"
     first, journal_1 = interrupted_run(broken, cache_dir, "driver", waves=1, rng=rng)
     assert first.exit_code == KILLED
-    # A new sampler takes the place of the dead one, and the run goes on.
-    second, _ = interrupted_run(broken, cache_dir, "sampler 0", waves=5, rng=rng)
+    # A new sampler takes the place of the dead one, and the run goes on. It dies in the middle of a
+    # step's two waves: while weights are sent, its death would end the attempt.
+    second, _ = interrupted_run(broken, cache_dir, "sampler 0", waves=5, rng=rng, within_s=0.0)
     assert second.exit_code == 0, second.output
     log = (broken / "logs" / "attempt-2" / "driver.log").read_text()
     assert log.count("a new one is started in its place") == 1
