@@ -36,7 +36,7 @@ JUDGEMENTS: dict[str, tuple[Summary, float]] = {
 The largest difference shows a single expert, but in bfloat16 a mixture's router flips at so many
 tokens (differences of a nat in correct engines) that only the mean tells a fault from rounding.
 Rounding alone makes it 0.04 for SmolLM2-135M, and 0.11 after fine-tuning it on a few hundred short
-rows, since it then expects little of what stands in the prompts. Other weights make it a nat.
+rows, since it then expects little of what stands in the prompts.
 """
 
 LogProbs = Callable[[Sequence[Sequence[int]]], Sequence[Sequence[float]]]
