@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -85,3 +86,26 @@ def test_alarms_reach_status_console_and_trackers(
     assert status["late_after_s"] is None, "no step follows the last one"
     assert 0.0 < status["metrics"]["perf/disk_free_frac"] <= 1.0
     assert out.getvalue().count("alarm: 36% of the completions are cut off") == 1
+
+
+def test_what_was_begun_is_settled_before_a_checkpoint_and_only_then(tmp_path: Path) -> None:
+    calls: list[str] = []
+    config = make_config(steps=20).model_copy(update={"run_dir": str(tmp_path / "run")})
+    every = config.recipe.checkpoint_every
+    config = config.model_copy(
+        update={"recipe": config.recipe.model_copy(update={"steps": 3 * every})}
+    )
+    checkpoints = SimpleNamespace(save=lambda state, save: calls.append("save"))
+    record = RunRecord(
+        config,
+        RunFolder(config),
+        RunConsole("title", 20, Console(file=io.StringIO())),
+        LoopState(0, 0),
+        workers=SimpleNamespace(learner=SimpleNamespace(save=None)),  # type: ignore[arg-type]
+        checkpoints=checkpoints,  # type: ignore[arg-type]
+        steps=3 * every,
+    )
+    assert not record.checkpoint(LoopState(every + 1, 0), lambda: calls.append("settle"))
+    assert calls == []
+    assert record.checkpoint(LoopState(2 * every, 0), lambda: calls.append("settle"))
+    assert calls == ["settle", "save"]
