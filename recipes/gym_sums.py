@@ -31,7 +31,7 @@ def write_sums(folder: Path, seed: int = 0) -> list[Path]:
         raise UserError(
             "reasoning-gym is not installed; .venv/bin/pip install reasoning-gym==0.1.25"
         )
-    import reasoning_gym
+    import reasoning_gym  # pyright: ignore[reportMissingImports]: not among the dependencies
 
     # Short sums come more than once.
     size = 2 * (COLD_START_ROWS + PROBLEMS)
