@@ -1,4 +1,4 @@
-"""`launch check`, `compare`, `metrics`, `completion`: help before, between and beside runs."""
+"""`launch check`, `compare`, `metrics`, `dashboard`, `completion`: what helps beside a run."""
 
 from __future__ import annotations
 
@@ -36,6 +36,11 @@ def add_look_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
         "metrics", help="what each metric means, and its name in verl and TRL"
     )
     names.set_defaults(command=_metrics)
+    dashboard = commands.add_parser(
+        "dashboard", help="save a view with the charts worth looking at in a W&B project"
+    )
+    dashboard.add_argument("place", metavar="ENTITY/PROJECT", help="as in my-team/r1-foundry")
+    dashboard.set_defaults(command=_dashboard)
     shell = commands.add_parser(
         "completion",
         help="a script that completes commands and settings in a shell",
@@ -68,6 +73,12 @@ def _metrics(options: argparse.Namespace) -> int:
     from launch.metric_names import print_metrics
 
     return print_metrics(as_json=options.json)
+
+
+def _dashboard(options: argparse.Namespace) -> int:
+    from launch.dashboard import create_dashboard
+
+    return create_dashboard(options.place)
 
 
 def _completion(options: argparse.Namespace) -> int:

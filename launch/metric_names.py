@@ -107,6 +107,10 @@ METRICS = (
     Metric("judged/accuracy", "the same for the rows of the update", "", "accuracy"),
     Metric("judged/logit", "score of the chosen minus the rejected response", "", "margin"),
     Metric("heldout/loss", "held-out loss, nats per token (fine-tuning)", "val/loss", "eval_loss"),
+    Metric("eval/pass_at_1", "right answers on held-out problems", "val-core/*/acc/mean@*"),
+    Metric("eval/format_rate", "well-formed ones"),
+    Metric("eval/mean_length", "tokens per completion there"),
+    Metric("eval/truncated", "completions cut off there"),
     Metric("data/*", "what the batch is made of (fine-tuning)"),
 )
 

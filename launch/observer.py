@@ -12,7 +12,7 @@ from launch.publisher import RayPublisher
 from launch.record import RunRecord
 from launch.rollouts import RayRollouts
 from launch.run_folder import RunFolder, write_atomically
-from recipes.evaluation import evaluate, group_json, to_json
+from recipes.evaluation import evaluate, evaluation_metrics, group_json, to_json
 from rl.loop import sampling_settings
 from rl.protocols import LoopState, StepResult
 from rl.records import Group, Prompt
@@ -68,7 +68,10 @@ class RunObserver:
             self._config.recipe.eval_samples,
             ("eval", state.step),
         )
-        write_atomically(path, to_json(evaluate(groups, state.version), groups))
+        evaluation = evaluate(groups, state.version)
+        # First, for the file says that all of it has been done; twice is no harm.
+        self._record.evaluation(state, evaluation_metrics(evaluation))
+        write_atomically(path, to_json(evaluation, groups))
 
     def finish(self, state: LoopState) -> None:
         """The last evaluation and the final model."""

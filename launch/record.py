@@ -73,6 +73,10 @@ class RunRecord:
             metrics=metrics,
         )
 
+    def evaluation(self, state: LoopState, metrics: Mapping[str, float]) -> None:
+        for tracker in self._trackers:
+            tracker.evaluation(state.step, metrics)
+
     def rollouts(self, state: LoopState, groups: Sequence[Group]) -> None:
         """Groups of a step for reading, in the trackers too, as often as there are checkpoints."""
         if state.step % self._config.recipe.checkpoint_every == 0 or state.step == self._steps:

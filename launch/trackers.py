@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 WandbMode = Literal["online", "offline", "disabled", "shared"]
 
+STEP_METRIC = "train/step"
+"""In W&B, whose own steps cannot go back after a restart."""
 SHOWN = ("text", "reward", "outcome", "tokens", "finish_reason", "policy_version")
 """Of a completion, in a table of rollouts."""
 
@@ -28,6 +30,10 @@ class Tracker(Protocol):
     """A sink for the metrics of a step. Only the driver holds trackers."""
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None: ...
+
+    def evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Of held-out problems with the policy after this step, 0 for the model it began with."""
+        ...
 
     def alarm(self, step: int, alarm: Alarm) -> None:
         """An alarm that has just begun; also called from another thread than the rest."""
@@ -54,6 +60,9 @@ class JsonlTracker:
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         self._write({"step": step, **metrics})
+
+    def evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
+        """It is in eval/ already, whole."""
 
     def alarm(self, step: int, alarm: Alarm) -> None:
         """The numbers are in the file already; the words go to the log."""
@@ -96,11 +105,14 @@ class WandbTracker:
             mode=mode,
             resume="allow" if mode == "online" else None,
         )
-        self._run.define_metric("train/step")
-        self._run.define_metric("*", step_metric="train/step")
+        self._run.define_metric(STEP_METRIC)
+        self._run.define_metric("*", step_metric=STEP_METRIC)
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        self._run.log({"train/step": step, **metrics})
+        self._run.log({STEP_METRIC: step, **metrics})
+
+    def evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
+        self.log(step, metrics)
 
     def alarm(self, step: int, alarm: Alarm) -> None:
         """W&B sends it by mail or Slack, as its user has set it up there."""
@@ -117,7 +129,7 @@ class WandbTracker:
             for each in prompt["completions"]
         ]
         table = wandb.Table(columns=["step", "prompt", "answer", *SHOWN], data=rows)
-        self._run.log({"train/step": step, "rollouts/samples": table})
+        self._run.log({STEP_METRIC: step, "rollouts/samples": table})
 
     def close(self) -> None:
         self._run.finish()
@@ -165,6 +177,9 @@ class TensorboardTracker:
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         for name, value in metrics.items():
             self._writer.add_scalar(name, value, step)
+
+    def evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
+        self.log(step, metrics)
 
     def alarm(self, step: int, alarm: Alarm) -> None:
         self._writer.add_text("alarms", f"{alarm.name}: {alarm.text}", step)

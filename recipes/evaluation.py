@@ -65,6 +65,16 @@ def evaluate(groups: Sequence[Group], version: int) -> Evaluation:
     )
 
 
+def evaluation_metrics(evaluation: Evaluation) -> dict[str, float]:
+    """For the trackers."""
+    return {
+        "eval/pass_at_1": evaluation.pass_at_1,
+        "eval/format_rate": evaluation.format_rate,
+        "eval/mean_length": evaluation.mean_length,
+        "eval/truncated": evaluation.truncated,
+    }
+
+
 def _accuracy(group: Group) -> float:
     return statistics.fmean(score.outcome is Outcome.CORRECT for score in group.scores)
 

@@ -35,6 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             patch.setenv(name, value)
         for steps in ((1, 2), (2, 3)):
             tracker = WandbTracker(make_config(), folder)
+            tracker.evaluation(steps[0] - 1, {"eval/pass_at_1": 0.25})
             for step in steps:
                 tracker.log(step, {"critic/score/mean": step / 10})
             tracker.alarm(steps[-1], Alarm("disk", "4.2% of the disk is free"))
@@ -73,6 +74,14 @@ def test_steps_are_our_own_and_both_attempts_are_one_run(run: Path) -> None:
     assert len(ids) == 1
     axes = [record["metric"] for record in attempts[0] if "metric" in record]
     assert any(a.get("glob_name") == "*" and a["step_metric"] == "train/step" for a in axes)
+
+
+def test_an_evaluation_stands_at_its_step(run: Path) -> None:
+    items = [record.get("history", {}).get("item", {}) for record in records(run)[0]]
+    found = [
+        (item["train/step"], item["eval/pass_at_1"]) for item in items if "eval/pass_at_1" in item
+    ]
+    assert found == [(0, 0.25)]
 
 
 def test_alarms_and_a_table_of_rollouts(run: Path) -> None:

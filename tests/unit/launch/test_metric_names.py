@@ -8,10 +8,11 @@ import json
 import pytest
 
 from launch.cli import main
+from launch.dashboard import EVALUATIONS
 from launch.metric_names import METRICS
 from launch.page.curves import CHARTS
 
-DRAWN = {pattern for chart in CHARTS for pattern in chart.series.values()}
+DRAWN = {pattern for chart in (*CHARTS, *EVALUATIONS) for pattern in chart.series.values()}
 
 
 def same(one: str, other: str) -> bool:

@@ -39,6 +39,9 @@ class Listener:
     def log(self, step: int, metrics: object) -> None:
         self.heard.append(("log", step))
 
+    def evaluation(self, step: int, metrics: object) -> None:
+        self.heard.append(("evaluation", step))
+
     def alarm(self, step: int, alarm: Alarm) -> None:
         self.heard.append(("alarm", step, alarm.name))
 
@@ -68,6 +71,7 @@ def test_alarms_reach_status_console_and_trackers(
             checkpoints=Checkpoints(folder.path / "checkpoints", 2),
             steps=20,
         )
+        record.evaluation(LoopState(0, 0), {"eval/pass_at_1": 0.5})
         for line in changed(6, response_length__clip_ratio=0.9, perf__throughput=1.0)[:20]:
             state = LoopState(int(line["step"]), 4 * int(line["step"]))
             record.step(state, {"perf/throughput": 1.0, **line})
@@ -77,6 +81,7 @@ def test_alarms_reach_status_console_and_trackers(
                 assert status["late_after_s"] == 60.0
     # The mean over five steps is above 0.3 from the second of the six last on.
     assert [each for each in listener.heard if each[0] != "log"] == [
+        ("evaluation", 0),
         ("rollouts", 8, 1),
         ("alarm", 16, "length_clipping"),
         ("rollouts", 16, 1),
