@@ -20,7 +20,7 @@ from launch.cluster import WorkerLost, ray_nodes, start_ray, stop_ray, this_node
 from launch.learner_group import LearnerGroup
 from launch.run_folder import write_atomically
 from launch.sampler_group import SamplerGroup
-from model.host_memory import KEEP
+from model.host_memory import LEARNER_ENVIRONMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +274,7 @@ def worker_environment(config: RunConfig, role: str, index: int, processes: int)
     threads = str(threads_per_process(config, processes))
     variables = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     if config.cluster.device == "cpu":
-        kept = KEEP if role == "learner" else {}
+        kept = LEARNER_ENVIRONMENT if role == "learner" else {}
         return variables | kept | {"DS_ACCELERATOR": "cpu", "CUDA_VISIBLE_DEVICES": ""}
     width = _width(config, role)
     first = index

@@ -58,7 +58,8 @@ def test_shared_prompts_by_hand(tmp_path: Path) -> None:
     """Rows of 1,024: one prompt of 512 and four completions of 128, so attention has three times
     512 tokens more. It keeps queries, keys, values and output of 576 and the scores of 9 heads up
     to 512 tokens."""
-    learner = parts(processes(*smollm2(tmp_path))["learner rank"])
+    found = processes(*smollm2(tmp_path), "learner.row_tokens=1024")
+    learner = parts(found["learner rank"])
     attention = 2 * (4 * 576 + 9 * 512)
     assert learner["shared prompts"].train == pytest.approx(3 * 512 * 30 * attention * 1.5)
 
