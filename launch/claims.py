@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from launch.child import run_child
+from launch.claims_plots import Curves, Dots, curves_svg, dots_svg, shown
 from launch.run_folder import write_atomically
 from launch.stages import quoted
 from launch.trackers import read_metrics
@@ -47,6 +48,11 @@ class Runs:
         recipe = [f"recipe=r1/{stage}", f"scale=r1/{stage}_nano_v3", f"seed={self._seed}"]
         self._run(*recipe, *words, f"run_dir={self._folder / name}")
         return self._folder / name
+
+    def length_cap(self) -> Path:
+        """Folder of a run of R1-Zero whose cap on the length is raised in its middle."""
+        capped = ["recipe.steps=60", "recipe.eval_every=30", "rollout.max_tokens=14"]
+        return self.changed("cap", "zero", *capped, "rollout.max_tokens_schedule={120: 48}")
 
     def measures(self) -> Mapping[str, Any]:
         """Stage -> benchmark -> measures, of the pipeline's own evaluation."""
@@ -96,9 +102,7 @@ def _zero(runs: Runs) -> Numbers:
 
 
 def _length_cap(runs: Runs) -> Numbers:
-    capped = ["recipe.steps=60", "recipe.eval_every=30", "rollout.max_tokens=14"]
-    run = runs.changed("cap", "zero", *capped, "rollout.max_tokens_schedule={120: 48}")
-    _, at_cap, after = evaluations(run)
+    _, at_cap, after = evaluations(runs.length_cap())
     return _rise({"at a cap of 14": at_cap, "after raising it": after})
 
 
@@ -294,7 +298,14 @@ CLAIMS = (
 
 def as_markdown(results: Mapping[str, Sequence[Numbers]], seeds: Sequence[int]) -> str:
     """results: claim -> its numbers for each seed."""
-    lines = ["# The paper's claims on the nano world", ""]
+    lines = [
+        "# The paper's claims on the nano world",
+        "",
+        "![all numbers, a dot for each seed](claims.svg)",
+        "",
+        "![what R1-Zero does over its steps](curves.svg)",
+        "",
+    ]
     for claim in CLAIMS:
         found = results[claim.name]
         held = sum(claim.holds(numbers) for numbers in found)
@@ -305,7 +316,7 @@ def as_markdown(results: Mapping[str, Sequence[Numbers]], seeds: Sequence[int]) 
             f"| | {' | '.join(f'seed {seed}' for seed in seeds)} |",
             f"|---|{'---|' * len(seeds)}",
             *(
-                f"| {name} | {' | '.join(_shown(name, numbers[name]) for numbers in found)} |"
+                f"| {name} | {' | '.join(shown(name, numbers[name]) for numbers in found)} |"
                 for name in found[0]
             ),
             "",
@@ -313,20 +324,44 @@ def as_markdown(results: Mapping[str, Sequence[Numbers]], seeds: Sequence[int]) 
     return "\n".join(lines)
 
 
-def _shown(name: str, value: float) -> str:
-    return f"{value:.1f}" if name.startswith("tokens") else f"{100 * value:.1f} %"
+def as_dots(results: Mapping[str, Sequence[Numbers]]) -> list[Dots]:
+    """results: claim -> its numbers for each seed."""
+    found = []
+    for claim in CLAIMS:
+        of_seeds = results[claim.name]
+        held = sum(claim.holds(numbers) for numbers in of_seeds)
+        numbers = {name: [each[name] for each in of_seeds] for name in of_seeds[0]}
+        verdict = f"held with {held} of {len(of_seeds)} seeds"
+        found.append(Dots(f"{claim.name}: {claim.text}", verdict, numbers))
+    return found
+
+
+def curves(runs: Sequence[Runs]) -> list[Curves]:
+    """What R1-Zero does over its steps, with one length cap and with two."""
+    free = [read_metrics(each.stage("zero") / "metrics.jsonl") for each in runs]
+    capped = [read_metrics(each.length_cap() / "metrics.jsonl") for each in runs]
+    panels = (
+        ("R1-Zero: share of right answers in training", "reward/accuracy/mean", free, 1.0),
+        ("R1-Zero: tokens per response", "response_length/mean", free, None),
+        ("The same, capped at 14 tokens for 30 steps", "response_length/mean", capped, None),
+    )
+    return [
+        Curves(title, [[line[metric] for line in lines] for lines in of_seeds], highest)
+        for title, metric, of_seeds, highest in panels
+    ]
 
 
 def main(folder: Path, seeds: Sequence[int]) -> None:
     results: dict[str, list[Numbers]] = {claim.name: [] for claim in CLAIMS}
-    for seed in seeds:
-        runs = Runs(folder, seed)
+    of_seeds = [Runs(folder, seed) for seed in seeds]
+    for runs in of_seeds:
         runs.pipeline()
         for claim in CLAIMS:
             results[claim.name].append(claim.measure(runs))
-    folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "claims.json", json.dumps(results, indent=2))
     write_atomically(folder / "claims.md", as_markdown(results, seeds))
+    write_atomically(folder / "claims.svg", dots_svg(as_dots(results), seeds))
+    write_atomically(folder / "curves.svg", curves_svg(curves(of_seeds), seeds))
     print(folder / "claims.md")
 
 

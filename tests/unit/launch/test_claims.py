@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from launch.claims import CLAIMS, Claim, Numbers, as_markdown
+from launch.claims import CLAIMS, Claim, Numbers, as_dots, as_markdown
 
 HOLDING: dict[str, Numbers] = {
     "a1": {"pass@1 before": 0.2, "pass@1 after": 0.9, "tokens before": 12.0, "tokens after": 17.0},
@@ -85,3 +85,20 @@ def test_the_page_says_plainly_how_often_it_held() -> None:
     assert page.count("**Held with 2 of 2 seeds.**") == len(CLAIMS) - 1
     assert "**Held with 1 of 2 seeds.**" in page
     assert "| distilled | 50.0 % | 10.0 % |" in page and "| tokens after | 17.0 | 17.0 |" in page
+
+
+def test_the_drawing_has_every_number_and_the_same_verdicts() -> None:
+    failing = HOLDING["b"] | {"cons@16": 0.0}
+    results = {name: [numbers, numbers] for name, numbers in HOLDING.items()}
+    dots = {
+        each.title[:2].strip(":"): each
+        for each in as_dots(results | {"b": [HOLDING["b"], failing]})
+    }
+    assert dots["b"].numbers == {"pass@1": [0.7, 0.7], "cons@16": [0.8, 0.0]}
+    assert dots["b"].verdict == "held with 1 of 2 seeds"
+    assert {each.verdict for name, each in dots.items() if name != "b"} == {
+        "held with 2 of 2 seeds"
+    }
+    assert [list(each.numbers) for each in dots.values()] == [
+        list(each) for each in HOLDING.values()
+    ]
