@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from textwrap import wrap
 
 COLOURS = ("#0072b2", "#d55e00", "#00805e", "#b0508a", "#b07d00", "#3f3f9f")
 """Of the seeds, in turn."""
@@ -13,8 +14,10 @@ INK, SOFT, LINE = "#1c2333", "#566074", "#d8dde6"
 WIDTH = 840
 LEFT, RIGHT = 270, 70
 """Margins of the dots: names, and means."""
-ROW, HEAD = 22, 46
-"""Heights of a number and of the claim above it."""
+ROW, LINE_HEIGHT = 22, 18
+"""Heights of a number and of a line of text above them."""
+TITLE_LETTERS = 105
+"""In one line."""
 SMOOTHED = 9
 """Steps over which a curve is averaged."""
 PANEL, GAP = 170, 54
@@ -52,11 +55,10 @@ def curves_svg(panels: Sequence[Curves], seeds: Sequence[int]) -> str:
 
 def dots_svg(claims: Sequence[Dots], seeds: Sequence[int]) -> str:
     """The claims below each other."""
-    parts, top = [_legend(seeds, 24)], 44
+    parts, top = [_legend(seeds, 24)], 44.0
     for claim in claims:
-        parts += _claim(claim, top)
-        top += HEAD + ROW * len(claim.numbers) + 14
-    return _svg(top, parts)
+        top = _claim(claim, top, parts) + 14
+    return _svg(round(top), parts)
 
 
 def _panel(panel: Curves, top: int) -> Iterable[str]:
@@ -81,21 +83,30 @@ def _panel(panel: Curves, top: int) -> Iterable[str]:
         yield f'<polyline points="{points}" fill="none" {stroke}/>'
 
 
-def _claim(claim: Dots, top: int) -> Iterable[str]:
-    yield _text(20, top + 18, claim.title, weight="600")
-    yield _text(20, top + 36, claim.verdict, colour=SOFT)
+def _claim(claim: Dots, top: float, parts: list[str]) -> float:
+    """Adds to the parts; returns where the claim ends."""
+    for line in wrap(claim.title, TITLE_LETTERS):
+        top += LINE_HEIGHT
+        parts.append(_text(20, top, line, weight="600"))
     left, right = LEFT, WIDTH - RIGHT
+    top += LINE_HEIGHT
+    parts.append(_text(20, top, claim.verdict, colour=SOFT))
+    parts.append(_text(left, top, "0", anchor="middle", colour=SOFT))
+    parts.append(_text(right, top, "100 %", anchor="middle", colour=SOFT))
     tokens = [v for name, values in claim.numbers.items() if in_tokens(name) for v in values]
-    for row, (name, values) in enumerate(claim.numbers.items()):
-        y = top + HEAD + ROW * row + ROW / 2
+    for name, values in claim.numbers.items():
+        y = top + ROW * 0.7
+        top += ROW
         highest = 1.1 * max(tokens) if in_tokens(name) else 1.0
         mean = sum(values) / len(values)
-        yield f'<line x1="{left}" x2="{right}" y1="{y}" y2="{y}" stroke="{LINE}"/>'
-        yield _text(left - 12, y + 4, name, anchor="end")
-        yield _text(right + 12, y + 4, shown(name, mean))
+        parts.append(f'<line x1="{left}" x2="{right}" y1="{y:g}" y2="{y:g}" stroke="{LINE}"/>')
+        parts.append(_text(left - 12, y + 4, name, anchor="end"))
+        parts.append(_text(right + 12, y + 4, shown(name, mean)))
         for index, value in enumerate(values):
             x = left + (right - left) * value / highest
-            yield f'<circle cx="{x:.1f}" cy="{y}" r="5" fill="{_colour(index)}" opacity="0.75"/>'
+            fill = f'fill="{_colour(index)}" opacity="0.75"'
+            parts.append(f'<circle cx="{x:.1f}" cy="{y:g}" r="5" {fill}/>')
+    return top
 
 
 def in_tokens(name: str) -> bool:

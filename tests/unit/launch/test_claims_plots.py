@@ -6,7 +6,18 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from launch.claims_plots import LEFT, RIGHT, SMOOTHED, WIDTH, Curves, Dots, curves_svg, dots_svg
+from launch.claims_plots import (
+    LEFT,
+    LINE_HEIGHT,
+    RIGHT,
+    SMOOTHED,
+    TITLE_LETTERS,
+    WIDTH,
+    Curves,
+    Dots,
+    curves_svg,
+    dots_svg,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -27,9 +38,20 @@ def test_a_dot_for_each_seed_stands_at_its_value() -> None:
     assert [dot.attrib["fill"] for dot in dots] == colours * 2 and len(set(colours)) == 2
     texts = [each.text for each in elements(drawing, "text")]
     assert texts == [
-        *("seed 0", "seed 1", "a: it <grows>", "held with 2 of 2 seeds"),
+        *("seed 0", "seed 1", "a: it <grows>", "held with 2 of 2 seeds", "0", "100 %"),
         *("pass@1", "62.5 %", "tokens", "15.0"),
     ]
+
+
+def test_a_long_title_is_broken_and_what_follows_moves_down() -> None:
+    def first_dot(title: str) -> float:
+        drawing = dots_svg([Dots(title, "held", {"pass@1": [0.5]})], [0])
+        return float(elements(drawing, "circle")[1].attrib["cy"])
+
+    long = " ".join(["preference"] * 15)
+    texts = [each.text or "" for each in elements(dots_svg([Dots(long, "", {})], [0]), "text")]
+    assert max(map(len, texts)) <= TITLE_LETTERS < len(long)
+    assert first_dot(long) == first_dot("short") + LINE_HEIGHT
 
 
 def test_a_curve_is_averaged_over_the_steps_before() -> None:
