@@ -1,5 +1,7 @@
 """Sums of the package reasoning-gym as data for a small language model: problems to solve, and a
-cold start whose thinking is written by a rule.
+cold start whose thinking is written by a rule. In half of its rows the sum is worked out step by
+step, in the other half the result is there at once: which of the two pays is left to reinforcement
+learning.
 
     .venv/bin/pip install reasoning-gym==0.1.25
     .venv/bin/python -m recipes.gym_sums FOLDER
@@ -19,10 +21,12 @@ from typing import Any
 from configs.errors import UserError
 from rewards.format import END_THINK, THINK
 
-COLD_START_ROWS = 320
+COLD_START_ROWS = 480
 PROBLEMS = 2560
-LIMITS: Mapping[str, int] = {"min_terms": 2, "max_terms": 4, "min_digits": 1, "max_digits": 2}
-"""Of chain_sum: what a model of 135M parameters gets right now and then."""
+LIMITS: Mapping[str, int] = {"min_terms": 2, "max_terms": 3, "min_digits": 1, "max_digits": 2}
+"""Of chain_sum. Without a minus, it is what a model of 135M parameters gets right now and then."""
+
+AT_A_GLANCE = "I see the result at once."
 
 
 def write_sums(folder: Path, seed: int = 0) -> list[Path]:
@@ -33,15 +37,18 @@ def write_sums(folder: Path, seed: int = 0) -> list[Path]:
         )
     import reasoning_gym  # pyright: ignore[reportMissingImports]: not among the dependencies
 
-    # Short sums come more than once.
-    size = 2 * (COLD_START_ROWS + PROBLEMS)
+    # A third has no minus, and short sums come more than once.
+    size = 5 * (COLD_START_ROWS + PROBLEMS)
     drawn = reasoning_gym.create_dataset("chain_sum", seed=seed, size=size, **LIMITS)
-    sums = distinct(list(drawn))
+    sums = distinct([item for item in drawn if "-" not in item["metadata"]["expression"]])
     cold_start, problems = sums[:COLD_START_ROWS], sums[COLD_START_ROWS:][:PROBLEMS]
     assert len(problems) == PROBLEMS
     folder.mkdir(parents=True, exist_ok=True)
     return [
-        _write(folder / "cold_start.jsonl", [conversation(each) for each in cold_start]),
+        _write(
+            folder / "cold_start.jsonl",
+            [conversation(each, works=number % 2 == 0) for number, each in enumerate(cold_start)],
+        ),
         _write(folder / "problems.jsonl", [problem(each) for each in problems]),
     ]
 
@@ -56,10 +63,11 @@ def problem(item: Mapping[str, Any]) -> dict[str, str]:
     return {"question": item["question"], "answer": f"#### {item['answer']}"}
 
 
-def conversation(item: Mapping[str, Any]) -> dict[str, Any]:
+def conversation(item: Mapping[str, Any], *, works: bool) -> dict[str, Any]:
     """A row to imitate: question, thinking, and a summary with the answer in a box."""
     thinking, result = think(item["metadata"]["expression"])
     assert str(result) == item["answer"], item
+    thinking = thinking if works else AT_A_GLANCE
     summary = f"\nThe answer is \\boxed{{{result}}}."
     return {
         "messages": [

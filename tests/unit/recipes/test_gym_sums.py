@@ -38,8 +38,10 @@ def test_thinking_goes_from_left_to_right(expression: str, steps: str, result: i
     assert thinking.startswith("I work from left to right")
 
 
-def test_rows_earn_the_rewards_of_the_stage_that_follows() -> None:
-    answer = conversation(item("3 - 9 + 4", "-2"))["messages"][1]["content"]
+@pytest.mark.parametrize("works", [True, False])
+def test_rows_earn_the_rewards_of_the_stage_that_follows(works: bool) -> None:
+    answer = conversation(item("3 - 9 + 4", "-2"), works=works)["messages"][1]["content"]
+    assert ("First, 3 - 9 = -6." in answer) is works
     assert format_reward("", answer, "stop", "think_tags") == 1.0
     with MathChecker() as checker:
         assert checker.check(answer, "-2").outcome is Outcome.CORRECT
@@ -48,7 +50,7 @@ def test_rows_earn_the_rewards_of_the_stage_that_follows() -> None:
 
 def test_an_answer_that_is_not_the_sum_is_our_mistake() -> None:
     with pytest.raises(AssertionError):
-        conversation(item("3 - 9", "6"))
+        conversation(item("3 - 9", "6"), works=False)
 
 
 def test_problems_have_the_form_of_gsm8k() -> None:
@@ -80,5 +82,8 @@ def test_real_sums_are_in_one_file_only(tmp_path: Path) -> None:
     )
     learnt = {row["messages"][0]["content"] for row in cold_start}
     asked = {row["question"] for row in problems}
-    assert (len(learnt), len(asked)) == (len(cold_start), len(problems)) == (320, 2560)
+    assert (len(learnt), len(asked)) == (len(cold_start), len(problems)) == (480, 2560)
     assert not learnt & asked
+    assert not any(" - " in question for question in learnt | asked)
+    worked = ["First, " in row["messages"][1]["content"] for row in cold_start]
+    assert sum(worked) == len(cold_start) / 2
