@@ -4,8 +4,8 @@ A tensor above 32 MB is mapped when it is made and unmapped when it is freed, an
 every page of it: a fifth of the learner's time. KEEP has the process keep such memory for the next
 tensors; `return_free` then gives back, at a moment that one chooses, what nobody uses.
 
-For every shape of a bfloat16 matrix product a program of nearly a megabyte is compiled and kept, the
-last thousand of them in each of two caches. The rows of a learner seldom have the same length twice:
+For every shape of a bfloat16 matrix product a program of nearly a megabyte is compiled and kept:
+the last thousand in each of two caches. The rows of a learner seldom have the same length twice:
 their programs come to 0.8 GiB and are not used again. FEW_PROGRAMS keeps what one row needs.
 """
 
