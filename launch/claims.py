@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ class Runs:
         self._run(*recipe, *words, f"run_dir={self._folder / name}")
         return self._folder / name
 
+    @cached_property
     def length_cap(self) -> Path:
         """Folder of a run of R1-Zero whose cap on the length is raised in its middle."""
         capped = ["recipe.steps=60", "recipe.eval_every=30", "rollout.max_tokens=14"]
@@ -102,7 +104,7 @@ def _zero(runs: Runs) -> Numbers:
 
 
 def _length_cap(runs: Runs) -> Numbers:
-    _, at_cap, after = evaluations(runs.length_cap())
+    _, at_cap, after = evaluations(runs.length_cap)
     return _rise({"at a cap of 14": at_cap, "after raising it": after})
 
 
@@ -308,10 +310,9 @@ def as_markdown(results: Mapping[str, Sequence[Numbers]], seeds: Sequence[int]) 
     ]
     for claim in CLAIMS:
         found = results[claim.name]
-        held = sum(claim.holds(numbers) for numbers in found)
         lines += [
             f"## {claim.name}: {claim.text}",
-            f"arXiv 2501.12948v2, {claim.source}. **Held with {held} of {len(found)} seeds.**",
+            f"arXiv 2501.12948v2, {claim.source}. **Held with {_how_often(claim, found)} seeds.**",
             "",
             f"| | {' | '.join(f'seed {seed}' for seed in seeds)} |",
             f"|---|{'---|' * len(seeds)}",
@@ -324,14 +325,18 @@ def as_markdown(results: Mapping[str, Sequence[Numbers]], seeds: Sequence[int]) 
     return "\n".join(lines)
 
 
+def _how_often(claim: Claim, found: Sequence[Numbers]) -> str:
+    """Such as "2 of 3". found: the claim's numbers for each seed."""
+    return f"{sum(claim.holds(numbers) for numbers in found)} of {len(found)}"
+
+
 def as_dots(results: Mapping[str, Sequence[Numbers]]) -> list[Dots]:
     """results: claim -> its numbers for each seed."""
     found = []
     for claim in CLAIMS:
         of_seeds = results[claim.name]
-        held = sum(claim.holds(numbers) for numbers in of_seeds)
         numbers = {name: [each[name] for each in of_seeds] for name in of_seeds[0]}
-        verdict = f"held with {held} of {len(of_seeds)} seeds"
+        verdict = f"held with {_how_often(claim, of_seeds)} seeds"
         found.append(Dots(f"{claim.name}: {claim.text}", verdict, numbers))
     return found
 
@@ -339,7 +344,7 @@ def as_dots(results: Mapping[str, Sequence[Numbers]]) -> list[Dots]:
 def curves(runs: Sequence[Runs]) -> list[Curves]:
     """What R1-Zero does over its steps, with one length cap and with two."""
     free = [read_metrics(each.stage("zero") / "metrics.jsonl") for each in runs]
-    capped = [read_metrics(each.length_cap() / "metrics.jsonl") for each in runs]
+    capped = [read_metrics(each.length_cap / "metrics.jsonl") for each in runs]
     panels = (
         ("R1-Zero: share of right answers in training", "reward/accuracy/mean", free, 1.0),
         ("R1-Zero: tokens per response", "response_length/mean", free, None),

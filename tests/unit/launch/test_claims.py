@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
-from launch.claims import CLAIMS, Claim, Numbers, as_dots, as_markdown
+from launch.claims import CLAIMS, Claim, Numbers, Runs, as_dots, as_markdown, curves
 
 HOLDING: dict[str, Numbers] = {
     "a1": {"pass@1 before": 0.2, "pass@1 after": 0.9, "tokens before": 12.0, "tokens after": 17.0},
@@ -102,3 +105,28 @@ def test_the_drawing_has_every_number_and_the_same_verdicts() -> None:
     assert [list(each.numbers) for each in dots.values()] == [
         list(each) for each in HOLDING.values()
     ]
+
+
+def test_the_curves_are_those_of_each_seed_and_no_run_is_started_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+
+    def pretend(self: Runs, *words: str) -> None:
+        started.append(words[-1])
+
+    monkeypatch.setattr(Runs, "_run", pretend)
+    for seed in (0, 1):
+        for place, accuracy in (("r1/stages/zero", 0.5), ("cap", 0.25)):
+            folder = tmp_path / f"seed-{seed}" / place
+            folder.mkdir(parents=True)
+            line = {
+                "reward/accuracy/mean": accuracy,
+                "response_length/mean": 10.0 * accuracy + seed,
+            }
+            (folder / "metrics.jsonl").write_text(json.dumps({"step": 1, **line}) + "\n")
+    runs = [Runs(tmp_path, 0), Runs(tmp_path, 1)]
+    values = [panel.values for panel in curves(runs)]
+    assert values == [[[0.5], [0.5]], [[5.0], [6.0]], [[2.5], [3.5]]]
+    curves(runs)
+    assert started == [f"run_dir={tmp_path}/seed-{seed}/cap" for seed in (0, 1)]
