@@ -74,7 +74,6 @@ def check_settings(config: AnyRunConfig) -> None:
     else:
         findings = [check(config) for check in SETTING_CHECKS]
     if isinstance(config.cluster, KubernetesCluster):
-        assert not isinstance(config, SampledDataConfig)
         findings += [check(config, config.cluster) for check in KUBERNETES_CHECKS]
     _report(findings)
 
@@ -82,10 +81,10 @@ def check_settings(config: AnyRunConfig) -> None:
 def check_files(config: AnyRunConfig, *, in_pods: bool = False) -> None:
     """Whether what the run reads is there and what it writes can be written. On Kubernetes, only
     the driver can look at what there is in the pods."""
-    if isinstance(config, SampledDataConfig):
-        _report([check(config) for check in DATA_FILE_CHECKS])
-    elif isinstance(config.cluster, KubernetesCluster) and not in_pods:
+    if isinstance(config.cluster, KubernetesCluster) and not in_pods:
         _report([run_dir_is_writable(config)])
+    elif isinstance(config, SampledDataConfig):
+        _report([check(config) for check in DATA_FILE_CHECKS])
     elif isinstance(config, RewardModelConfig):
         _report([check(config) for check in REWARD_MODEL_FILE_CHECKS])
     elif isinstance(config, SftConfig):

@@ -27,7 +27,7 @@ from pydantic.fields import FieldInfo
 
 from configs.errors import UserError
 from configs.evaluation import EvalConfig
-from configs.pipeline import EVERY_STAGE, EvaluationConfig, PipelineConfig, StageConfig
+from configs.pipeline import EVERY_STAGE, AnyConfig, EvaluationConfig, PipelineConfig, StageConfig
 from configs.schema import RUN_KINDS, Settings
 
 CONFIG_DIR = Path(__file__).parent.resolve()
@@ -46,7 +46,7 @@ MAIN_FILES: dict[Kinds, str] = {RUNS: "config", EVALUATIONS: "eval"}
 """The YAML file with the defaults list that names the groups."""
 
 SHARED_GROUPS = ("cluster", "tracking")
-"""What a pipeline does not have itself but all its stages do."""
+"""What is said of them for a pipeline goes to all its stages."""
 
 # Plain words for pydantic's types.
 _ALLOWED = {
@@ -60,7 +60,7 @@ _ALLOWED = {
 }
 
 
-def load_config(overrides: Sequence[str]) -> StageConfig | PipelineConfig:
+def load_config(overrides: Sequence[str]) -> AnyConfig:
     """Compose and validate. Every mistake is a UserError with one line per problem.
 
     The settings below stages. of a pipeline are kept as they are, for the stages to be composed.
@@ -72,7 +72,7 @@ def load_config(overrides: Sequence[str]) -> StageConfig | PipelineConfig:
     composed = {"run_dir": default_dir} | composed
     if _run_class(composed) is PipelineConfig:
         shared = [word for word in own if _key(word).split(".")[0] in SHARED_GROUPS]
-        own = [word for word in own if word not in shared]
+        own = [word for word in own if _key(word).split(".")[0] != "tracking"]
         from_files = cast(dict[str, list[str]], composed.get("stages", {}))
         composed["stages"] = _stage_words(from_files, shared, of_stages)
     elif of_stages:
@@ -106,7 +106,7 @@ def to_yaml(config: Settings) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
-def from_yaml(text: str) -> StageConfig | PipelineConfig:
+def from_yaml(text: str) -> AnyConfig:
     """The inverse of `to_yaml`, for the file kept in the run folder."""
     return _validate(yaml.safe_load(text))
 
@@ -198,7 +198,7 @@ def _compose(kinds: Kinds, overrides: Sequence[str]) -> tuple[dict[str, Any], Ma
     return cast(dict[str, Any], values), choices
 
 
-def _validate(values: Mapping[str, Any]) -> StageConfig | PipelineConfig:
+def _validate(values: Mapping[str, Any]) -> AnyConfig:
     return _parse(_run_class(values), values, RUNS)
 
 

@@ -17,7 +17,8 @@ from pydantic import Field
 from configs.clusters import LocalCluster
 from configs.errors import UserError
 from configs.rewards import CodeSettings
-from configs.schema import NonNegative, Positive, Settings
+from configs.schema import Cluster
+from configs.settings import NonNegative, Positive, Settings
 
 
 class EvalDataSettings(Settings):
@@ -80,7 +81,7 @@ class EvalConfig(Settings):
     data: EvalDataSettings = EvalDataSettings()
     engine: EngineSettings = EngineSettings()
     code: CodeSettings = CodeSettings()
-    cluster: LocalCluster = LocalCluster()
+    cluster: Cluster = LocalCluster()
 
     @property
     def benchmarks(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -62,3 +63,11 @@ class KubernetesCluster(ClusterSettings):
     an eviction costs what was done since the last checkpoint."""
     keep_failed_s: Annotated[int, Field(ge=0)] = 1800
     """How long the pods of a failed run stay, to be looked into."""
+
+    def folder(self, run_dir: str) -> str:
+        """Where the pods have a run folder; those that they have already stay."""
+        return f"{self.runs_path.rstrip('/')}/{Path(run_dir).name}"
+
+    def in_pods(self) -> KubernetesCluster:
+        """As the driver has it: "all cores" are those of a pod, not those of the machine below."""
+        return self.model_copy(update={"threads": self.threads or self.pod_cpus})

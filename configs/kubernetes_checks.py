@@ -7,27 +7,25 @@ from collections.abc import Callable, Iterator
 
 from configs.facts import is_hub_name
 from configs.kubernetes import KubernetesCluster
-from configs.schema import FolderModel, RlConfig, RunConfig
+from configs.plan_placement import actors_of_a_run
+from configs.schema import AnyRunConfig, FolderModel
 
 _TAINT = re.compile(r"[^=:]+(=[^=:]*)?:(NoSchedule|PreferNoSchedule|NoExecute)")
 _SECRET = re.compile(r"(^|_)(TOKEN|SECRET|PASSWORD|CREDENTIALS?|(API)?KEY)(_|$)", re.IGNORECASE)
 
 
-def actors_fit_in_pods(config: RunConfig, cluster: KubernetesCluster) -> str | None:
-    actors, what = config.learner.ranks, "learner.ranks"
-    if isinstance(config, RlConfig):
-        actors += config.rollout.samplers + config.reward.workers
-        what += " + rollout.samplers + reward.workers"
-    if actors <= cluster.nodes * cluster.pod_cpus:
+def actors_fit_in_pods(config: AnyRunConfig, cluster: KubernetesCluster) -> str | None:
+    actors = actors_of_a_run(config)
+    if actors <= cluster.pod_cpus:
         return None
     return (
-        f"cluster.pod_cpus={cluster.pod_cpus}: on {cluster.nodes} nodes there is room for "
-        f"{cluster.nodes * cluster.pod_cpus} actors, and the run has {actors} ({what}); raise it"
+        f"cluster.pod_cpus={cluster.pod_cpus}: one pod gets {actors} actors (learner ranks, "
+        "samplers, reward workers and reward models), each of which takes a core; raise it"
     )
 
 
 def shared_memory_is_part_of_the_memory(
-    config: RunConfig, cluster: KubernetesCluster
+    config: AnyRunConfig, cluster: KubernetesCluster
 ) -> str | None:
     if cluster.shared_memory_gib < cluster.host_memory_gib:
         return None
@@ -37,7 +35,7 @@ def shared_memory_is_part_of_the_memory(
     )
 
 
-def environment_holds_no_secret(config: RunConfig, cluster: KubernetesCluster) -> str | None:
+def environment_holds_no_secret(config: AnyRunConfig, cluster: KubernetesCluster) -> str | None:
     for name in cluster.env:
         if _SECRET.search(name):
             return (
@@ -48,7 +46,7 @@ def environment_holds_no_secret(config: RunConfig, cluster: KubernetesCluster) -
     return None
 
 
-def tolerations_are_taints(config: RunConfig, cluster: KubernetesCluster) -> str | None:
+def tolerations_are_taints(config: AnyRunConfig, cluster: KubernetesCluster) -> str | None:
     for text in cluster.tolerations:
         if not _TAINT.fullmatch(text):
             return (
@@ -58,7 +56,7 @@ def tolerations_are_taints(config: RunConfig, cluster: KubernetesCluster) -> str
     return None
 
 
-def mount_paths_are_apart(config: RunConfig, cluster: KubernetesCluster) -> str | None:
+def mount_paths_are_apart(config: AnyRunConfig, cluster: KubernetesCluster) -> str | None:
     paths = [cluster.runs_path, *cluster.more_claims.values()]
     for path in paths:
         if not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", path):
@@ -68,7 +66,7 @@ def mount_paths_are_apart(config: RunConfig, cluster: KubernetesCluster) -> str 
     return None
 
 
-def files_are_in_the_pods(config: RunConfig, cluster: KubernetesCluster) -> str | None:
+def files_are_in_the_pods(config: AnyRunConfig, cluster: KubernetesCluster) -> str | None:
     """They cannot be looked at from here; the driver does that when it starts."""
     claims = (cluster.runs_path, *cluster.more_claims.values())
     for setting, path in _files(config):
@@ -80,7 +78,7 @@ def files_are_in_the_pods(config: RunConfig, cluster: KubernetesCluster) -> str 
     return None
 
 
-KUBERNETES_CHECKS: list[Callable[[RunConfig, KubernetesCluster], str | None]] = [
+KUBERNETES_CHECKS: list[Callable[[AnyRunConfig, KubernetesCluster], str | None]] = [
     actors_fit_in_pods,
     shared_memory_is_part_of_the_memory,
     environment_holds_no_secret,
@@ -90,7 +88,7 @@ KUBERNETES_CHECKS: list[Callable[[RunConfig, KubernetesCluster], str | None]] = 
 ]
 
 
-def _files(config: RunConfig) -> Iterator[tuple[str, str]]:
+def _files(config: AnyRunConfig) -> Iterator[tuple[str, str]]:
     """What the run reads."""
     if isinstance(config.model, FolderModel) and not is_hub_name(config.model.path):
         yield "model.path", config.model.path

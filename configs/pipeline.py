@@ -3,7 +3,7 @@
     launch run r1 seed=1 cluster.threads=2 stages.rl_reasoning.recipe.steps=10
 
 What is said of cluster and tracking goes to every stage, what is said below stages.NAME to that
-one, word for word as on its own command line.
+one, word for word as on its own command line. On a cluster the whole pipeline is one job.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from configs.clusters import LocalCluster
 from configs.evaluation import EngineSettings
 from configs.rewards import CodeSettings
-from configs.schema import AnyRunConfig, Model, RunSettings
+from configs.schema import AnyRunConfig, Cluster, Model, RunSettings
 from configs.settings import NonNegative, Positive, Settings
 
 EVERY_STAGE = "all"
@@ -47,6 +46,7 @@ class PipelineConfig(RunSettings):
     """The base model, which both rounds of fine-tuning start from."""
     stages: dict[str, list[str]] = {}
     """Stage -> settings of its own, ["recipe.steps=10"]; all: of every stage."""
+    cluster: Cluster
 
 
 class EvaluationRecipe(Settings):
@@ -88,8 +88,10 @@ class EvaluationConfig(RunSettings):
     """Stage -> its model, in the order of the table."""
     engine: EngineSettings = EngineSettings()
     code: CodeSettings = CodeSettings()
-    cluster: LocalCluster
+    cluster: Cluster
 
 
 StageConfig = AnyRunConfig | EvaluationConfig
 """What a stage may be: a run in one folder, whatever its kind."""
+AnyConfig = StageConfig | PipelineConfig
+"""All that `launch run` takes."""

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from configs.clusters import ClusterSettings
-from configs.plan_work import Work
+from configs.pipeline import EvaluationConfig, StageConfig
+from configs.plan_work import Work, work_of
+from configs.schema import RlConfig, SampledDataConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,21 @@ def node_of_sampler(cluster: ClusterSettings, sampler: int, width: int, ranks: i
     return (cluster.nodes - 1 - sampler) % cluster.nodes
 
 
-def processes_on_a_node(work: Work) -> int:
-    """The largest number of actors on one machine."""
+REWARD_MODELS = 2
+"""Of the RL for all scenarios, each beside a rank of the learner."""
+
+
+def actors_of_a_run(config: StageConfig) -> int:
+    """The largest number on one machine; where Ray chooses the machine, all of them."""
+    if isinstance(config, EvaluationConfig):
+        return config.engine.samplers
+    if isinstance(config, SampledDataConfig):
+        return config.rollout.samplers + config.reward.workers
+    work = work_of(config)
     counts = Counter({0: work.reward_workers})
+    if isinstance(config, RlConfig) and config.data.general:
+        beside = [min(index, work.learner.ranks - 1) for index in range(REWARD_MODELS)]
+        counts.update(node_of_rank(work.cluster, rank) for rank in beside)
     counts.update(node_of_rank(work.cluster, rank) for rank in range(work.learner.ranks))
     if rollout := work.rollout:
         counts.update(

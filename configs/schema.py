@@ -314,7 +314,7 @@ class SampledDataConfig(RunSettings):
     data: Problems
     reward: RewardSettings
     rollout: GenerationSettings
-    cluster: LocalCluster
+    cluster: Cluster
 
 
 class RewardModelConfig(RunSettings):

@@ -6,26 +6,32 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import partial
 
 from rewards.sandbox.inside.libc import PR_SET_PDEATHSIG, prctl
 
 STOP_TIMEOUT_S = 30.0
 """How long an interrupted child may take to end its own processes."""
+LOOK_S = 0.5
+"""Between two looks at what is going on meanwhile."""
 
 
-def run_child(words: Sequence[str]) -> int:
-    """`launch run WORDS` with this terminal; its exit code, negative when a signal ended it.
+def run_child(module: str, *words: str, meanwhile: Callable[[], None] = lambda: None) -> int:
+    """`python -m MODULE WORDS` with this terminal; its exit code, negative when a signal ended it.
 
-    An interruption is passed on, and raised here once the child has ended.
+    An interruption is passed on, and raised here once the child has ended. meanwhile is called
+    every LOOK_S.
     """
     child = subprocess.Popen(
-        [sys.executable, "-m", "launch.cli", "run", *words],
-        preexec_fn=partial(die_with, os.getpid()),
+        [sys.executable, "-m", module, *words], preexec_fn=partial(die_with, os.getpid())
     )
     try:
-        return child.wait()
+        while True:
+            try:
+                return child.wait(timeout=LOOK_S)
+            except subprocess.TimeoutExpired:
+                meanwhile()
     except BaseException:
         _stop(child)
         raise

@@ -67,7 +67,7 @@ class Runs:
         return json.loads((folder / "measures.json").read_text())[name]
 
     def _run(self, *words: str) -> None:
-        code = run_child(words)
+        code = run_child("launch.cli", "run", *words)
         if code != 0:
             sys.exit(code if code > 0 else 1)
 

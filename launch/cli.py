@@ -16,7 +16,6 @@ from launch.look_commands import add_look_commands, check
 from launch.score_commands import add_score_commands
 
 if TYPE_CHECKING:
-    from configs.pipeline import PipelineConfig
     from configs.schema import RunConfig
 
 _RUN_EXAMPLES = """examples:
@@ -154,39 +153,31 @@ def _run(options: argparse.Namespace) -> int:
     from configs.compose import load_config, to_yaml
     from configs.pipeline import EvaluationConfig, PipelineConfig
     from launch.backends.job import backend_of, submit
+    from launch.stages import stage_runs
 
     config = load_config(as_overrides(options.words))
     if isinstance(config, PipelineConfig):
-        return _run_pipeline(config, dry_run=options.dry_run)
-    if isinstance(config, EvaluationConfig):  # it checks its models when it opens them
-        if not options.dry_run:
-            return submit(config)
-        print(to_yaml(config))
-        return 0
-    check_settings(config)
-    if options.dry_run:
-        from configs.plan import describe_plan
+        runs = stage_runs(config)
+        if options.dry_run:
+            for run in runs:
+                print(f"{run.stage.title}\n    launch run {' '.join(map(shlex.quote, run.words))}")
+    elif isinstance(config, EvaluationConfig):  # it checks its models when it opens them
+        if options.dry_run:
+            print(to_yaml(config))
+    else:
+        check_settings(config)
+        if options.dry_run:
+            from configs.plan import describe_plan
 
-        print(to_yaml(config))
-        print(describe_plan(config))
-        if script := backend_of(config.cluster.kind).render(config):
-            print(f"\n{script}")
-        return 0
-    check_files(config)
-    return submit(config)
-
-
-def _run_pipeline(config: PipelineConfig, *, dry_run: bool) -> int:
-    from launch.stages import stage_runs
-
-    runs = stage_runs(config)
-    if dry_run:
-        for run in runs:
-            print(f"{run.stage.title}\n    launch run {' '.join(map(shlex.quote, run.words))}")
-        return 0
-    from launch.pipeline import run_pipeline
-
-    return run_pipeline(config, runs)
+            print(to_yaml(config))
+            print(describe_plan(config))
+        else:
+            check_files(config)
+    if not options.dry_run:
+        return submit(config)
+    if script := backend_of(config.cluster.kind).render(config):
+        print(f"\n{script}")
+    return 0
 
 
 def _plan(options: argparse.Namespace) -> int:

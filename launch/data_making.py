@@ -33,7 +33,7 @@ from launch.data_folder import DataFolder
 from launch.eval_folder import model_sha256
 from launch.rollouts import GenerationPlan, RayRollouts
 from launch.run_folder import RunFolder
-from launch.stop import StopAsked, stop_asked
+from launch.stop import end_if_asked
 from launch.text_models import open_text_models
 from launch.training import base_model, list_rejected
 from launch.workers import start_samplers
@@ -104,7 +104,7 @@ def _sample(
                 f"prompts, {right / len(outcomes):.1%} right"
             )
             folder.write_status(phase="sampling", step=0, waves=index + 1, waves_in_all=len(waves))
-            _stop_if_asked(folder, index)
+            end_if_asked(folder.path, index + 1)
 
 
 def _finish(
@@ -130,14 +130,7 @@ def _finish(
             kept = sum(isinstance(each, Trajectory) for each in samples)
             console.doing(f"wave {index + 1} of {num_waves}: {kept} of {len(samples)} kept")
             folder.write_status(phase="filtering", step=0, waves=index + 1, waves_in_all=num_waves)
-            _stop_if_asked(folder, index)
-
-
-def _stop_if_asked(folder: RunFolder, wave: int) -> None:
-    """Raises StopAsked between two waves when somebody wants the run to end; both are kept."""
-    asked = stop_asked(folder.path)
-    if asked:
-        raise StopAsked(wave + 1, final=asked == "final")
+            end_if_asked(folder.path, index + 1)
 
 
 @contextmanager

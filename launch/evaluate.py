@@ -7,7 +7,7 @@ problems and the settings in eval/NAME.json, and on nothing else that was evalua
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,8 +159,15 @@ def _run(config: EvalConfig, folder: EvalFolder, jobs: Sequence[Job]) -> dict[st
 
 
 def evaluate_job(
-    config: EvalConfig, folder: EvalFolder, job: Job, samplers: EvalSamplers, judge: Judge
+    config: EvalConfig,
+    folder: EvalFolder,
+    job: Job,
+    samplers: EvalSamplers,
+    judge: Judge,
+    after_wave: Callable[[int], None] = lambda waves: None,
 ) -> dict[str, Any]:
+    """Sample and score what is missing of a benchmark; its measures. after_wave: called with the
+    number of waves that are kept by then."""
     waves = job.waves(config.engine.wave_samples)
     done, total = folder.samples_kept(job.name), len(job.prompts) * job.samples
     answers: list[list[Answer]] = []
@@ -172,6 +179,7 @@ def evaluate_job(
             if samples is None:
                 samples = _sample_wave(config, job, wave, samplers, judge, progress)
                 folder.write_wave(job.name, index, samples)
+                after_wave(index + 1)
             answers += _answers(job, samples)
     kind = BENCHMARKS[job.name].kind
     measures = asdict(measure(answers, votes=kind in VOTED_KINDS))

@@ -10,14 +10,12 @@ from typing import Any
 
 from configs.compose import from_yaml
 from configs.errors import UserError
-from configs.pipeline import PipelineConfig, StageConfig
+from configs.pipeline import AnyConfig
 from launch.alarms import silence
 from launch.backends.base import Backend, Job, JobState
 from launch.backends.job import backend_of, read_job, submit
 from launch.console import clock
 from launch.manifest import read_manifest
-from launch.pipeline import ask_pipeline_to_stop, run_pipeline
-from launch.stages import stage_runs
 from launch.stop import ask_to_stop, stop_asked
 from recipes.r1 import STAGES
 
@@ -94,8 +92,7 @@ def logs(run_dir: Path, role: str, *, follow: bool) -> int:
 
 def stop(run_dir: Path) -> int:
     job, backend, _ = _living(run_dir)
-    is_pipeline = isinstance(_config(run_dir), PipelineConfig)
-    (ask_pipeline_to_stop if is_pipeline else ask_to_stop)(run_dir)
+    ask_to_stop(run_dir)
     print(backend.signal(run_dir, job))
     return 0
 
@@ -109,13 +106,10 @@ def cancel(run_dir: Path) -> int:
 
 def resume(run_dir: Path) -> int:
     config = _config(run_dir)
-    config = config.model_copy(update={"run_dir": str(run_dir.resolve())})
-    if isinstance(config, PipelineConfig):
-        return run_pipeline(config, stage_runs(config))
-    return submit(config)
+    return submit(config.model_copy(update={"run_dir": str(run_dir.resolve())}))
 
 
-def _config(run_dir: Path) -> StageConfig | PipelineConfig:
+def _config(run_dir: Path) -> AnyConfig:
     path = run_dir / "config.yaml"
     if not path.is_file():
         raise UserError(f"{run_dir}: no run (no config.yaml); name a folder of runs/")

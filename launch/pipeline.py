@@ -1,7 +1,8 @@
 """`launch run recipe=r1`: the stages one after the other, from where they stopped.
 
 Each stage is a run of its own, in a process of its own, which continues exactly by itself; here is
-decided which of them are still to be made.
+decided which of them are still to be made. On a cluster all this happens in one job, whose Ray the
+stages join one after the other.
 
     complete and made from the same  ->  skipped
     not complete                     ->  run, or continued
@@ -12,6 +13,7 @@ decided which of them are still to be made.
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,11 +23,9 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from configs.compose import to_yaml
+from configs.checks import check_files
 from configs.errors import UserError
-from configs.pipeline import PipelineConfig
-from launch.backends.job import refuse_if_in_use, write_job
-from launch.backends.local import this_process
+from configs.pipeline import EvaluationConfig, PipelineConfig
 from launch.child import run_child
 from launch.cluster import end_tidily_when_terminated
 from launch.manifest import (
@@ -36,8 +36,21 @@ from launch.manifest import (
     read_manifest,
 )
 from launch.report import write_report
-from launch.run import EXIT_DONE, EXIT_INTERRUPTED, EXIT_STOPPED, EXIT_WORKER_LOST
-from launch.run_folder import FREE_TO_CHANGE, changed_settings, provenance, write_atomically
+from launch.run import (
+    EXIT_DONE,
+    EXIT_ERROR,
+    EXIT_INTERRUPTED,
+    EXIT_STOPPED,
+    EXIT_WORKER_LOST,
+)
+from launch.run_folder import (
+    FREE_TO_CHANGE,
+    RunFolder,
+    changed_settings,
+    open_folder,
+    provenance,
+    write_atomically,
+)
 from launch.stages import StageRun, student_of
 from launch.stop import ask_to_stop, stop_asked, withdraw_stop
 from recipes.r1 import BASE, STUDENT
@@ -49,12 +62,7 @@ FREE_ONCE_MADE = tuple(key for key in FREE_TO_CHANGE if key != "recipe.steps")
 def run_pipeline(config: PipelineConfig, runs: Sequence[StageRun]) -> int:
     """Make every stage that is not made yet; returns the exit code of the first that fails."""
     console = Console()
-    folder = Path(config.run_dir).expanduser().resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    refuse_if_in_use(folder)
-    write_job(folder, this_process())
-    write_atomically(folder / "config.yaml", to_yaml(config))
-    withdraw_stop(folder)
+    folder = open_folder(config)
     end_tidily_when_terminated()
     for number, run in enumerate(runs, start=1):
         title = f"stage {number}/{len(runs)}  {run.stage.name}  ({run.stage.title})"
@@ -66,27 +74,22 @@ def run_pipeline(config: PipelineConfig, runs: Sequence[StageRun]) -> int:
         console.rule(title)
         _set_aside_if_changed(run, inputs, console)
         try:
-            code = _make(run, inputs)
+            code = _make(run, inputs, folder)
         except KeyboardInterrupt:
             return EXIT_INTERRUPTED  # the stage has said so
         if code == EXIT_DONE:
             write_report(folder)
-        if code in (EXIT_DONE, EXIT_STOPPED) and stop_asked(folder):
-            console.print(f"stopped, as asked; `launch resume {folder}` continues")
-            return EXIT_DONE
+        if code in (EXIT_DONE, EXIT_STOPPED) and (asked := stop_asked(folder)):
+            if asked == "final":
+                console.print(f"stopped, as asked; `launch resume {folder}` continues")
+                return EXIT_DONE
+            console.print("stopped for a break, as asked; everything is saved")
+            return EXIT_STOPPED
         if code != EXIT_DONE:
             return code
     _write_status(folder, "finished", len(runs), len(runs))
     console.print(f"report  {folder / 'report.html'}", highlight=False, soft_wrap=True)
     return EXIT_DONE
-
-
-def ask_pipeline_to_stop(folder: Path) -> None:
-    """The stage that is running saves and ends, and no other one begins."""
-    ask_to_stop(folder)
-    stage = folder / "stages" / json.loads((folder / "status.json").read_text())["phase"]
-    if stage.is_dir():
-        ask_to_stop(stage)
 
 
 def _write_status(folder: Path, phase: str, done: int, stages: int) -> None:
@@ -141,12 +144,13 @@ def _set_aside_if_changed(run: StageRun, inputs: Mapping[str, str], console: Con
     console.print(f"{run.stage.name}: {what}; set aside as {aside.name} and made again")
 
 
-def _make(run: StageRun, inputs: Mapping[str, str]) -> int:
+def _make(run: StageRun, inputs: Mapping[str, str], pipeline: Path) -> int:
+    """pipeline: its folder."""
     begun = read_manifest(run.folder) or Manifest(run.stage.name, inputs)
     run.folder.mkdir(parents=True, exist_ok=True)
     begun.write(run.folder)
     started = time.monotonic()
-    code = run_child(run.words)
+    code = _run_stage(run, pipeline)
     seconds = begun.seconds + time.monotonic() - started
     if code != EXIT_DONE or not run.product.exists():  # it may have been asked to stop
         replace(begun, seconds=seconds).write(run.folder)
@@ -163,6 +167,34 @@ def _make(run: StageRun, inputs: Mapping[str, str]) -> int:
         seconds=seconds,
     ).write(run.folder)
     return EXIT_DONE
+
+
+def _run_stage(run: StageRun, pipeline: Path) -> int:
+    """The stage in a process of its own; its exit code. Whoever asks the pipeline to stop means the
+    stage that is running."""
+    withdraw_stop(run.folder)
+
+    def pass_on_stop() -> None:
+        asked = stop_asked(pipeline)
+        if asked and stop_asked(run.folder) != asked:
+            ask_to_stop(run.folder, asked)
+
+    if run.config.cluster.kind == "local":
+        return run_child("launch.cli", "run", *run.words, meanwhile=pass_on_stop)
+    if not isinstance(run.config, EvaluationConfig):  # it checks its models when it opens them
+        check_files(run.config, in_pods=True)
+    RunFolder(run.config)
+    if (pipeline / "job.json").is_file():  # the stage is part of that job
+        shutil.copy(pipeline / "job.json", run.folder)
+    code = run_child("launch.driver", str(run.folder), meanwhile=pass_on_stop)
+    return EXIT_WORKER_LOST if code == EXIT_ERROR and _left_no_word(run.folder) else code
+
+
+def _left_no_word(folder: Path) -> bool:
+    """Whether the last life of a run says nothing of its end. A driver whose Ray is ended before it
+    is, as by a preemption, is ended by Ray: with the exit code that a program error has too."""
+    path = folder / "run.json"
+    return path.is_file() and "exit_code" not in json.loads(path.read_text())[-1]
 
 
 def _check_not_empty(run: StageRun) -> None:

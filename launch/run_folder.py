@@ -34,8 +34,9 @@ from typing import Any
 
 import yaml
 
+from configs.compose import to_yaml
 from configs.errors import UserError
-from configs.pipeline import StageConfig
+from configs.pipeline import AnyConfig, PipelineConfig, StageConfig
 from configs.schema import RlConfig
 
 FREE_TO_CHANGE = (
@@ -153,6 +154,20 @@ class RunFolder:
         kept = {key: old[key] for key in ("step", "steps", "version") if key in old}
         now = {"attempt": self.attempt, "updated": time.time(), "pid": os.getpid()}
         write_atomically(path, json.dumps({**now, **kept, **entries}, indent=2))
+
+
+def open_folder(config: AnyConfig) -> Path:
+    """Create or reopen the folder of a run or of a pipeline, whose stages have folders of their own
+    in it.
+
+    Raises UserError when it belongs to a run with other settings.
+    """
+    if not isinstance(config, PipelineConfig):
+        return RunFolder(config).path
+    path = Path(config.run_dir).expanduser().resolve()
+    (path / "logs").mkdir(parents=True, exist_ok=True)
+    write_atomically(path / "config.yaml", to_yaml(config))
+    return path
 
 
 def changed_settings(

@@ -100,9 +100,15 @@ def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _eval(options: argparse.Namespace) -> int:
     from configs.compose import load_eval_config
+    from configs.errors import UserError
     from configs.evaluation import check_eval
 
     config = load_eval_config(options.model, options.words)
+    if config.cluster.kind != "local":
+        raise UserError(
+            f"cluster.kind={config.cluster.kind}: launch eval runs on this machine; in a job, "
+            f"`launch run r1/evaluation models.NAME.path={options.model} ...` scores models"
+        )
     check_eval(config)
     from launch.evaluate import evaluate
 

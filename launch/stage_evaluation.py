@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from launch.eval_sampling import EvalSamplers
 from launch.evaluate import Job, check_benchmarks, evaluate_job, jobs_of
 from launch.run_folder import RunFolder, write_atomically
 from launch.stage_table import FILE
+from launch.stop import end_if_asked
 from recipes.benchmarks.scoring import Judge
 from recipes.benchmarks.table import BENCHMARKS
 
@@ -40,7 +42,7 @@ def evaluate_stages_in(folder: RunFolder, config: EvaluationConfig) -> None:
     }
     if any(measures is None for scores in results.values() for measures in scores.values()):
         folder.write_status(phase="evaluating")
-        _score(config, settings, folders, jobs, results, folder.log_dir)
+        _score(config, settings, folders, jobs, results, folder)
     write_atomically(folder.path / FILE, json.dumps(results, indent=2))
     folder.write_status(phase="finished", step=1, steps=1)
 
@@ -72,23 +74,24 @@ def _score(
     folders: Mapping[str, EvalFolder],
     jobs: Mapping[str, list[Job]],
     results: Mapping[str, Scores],
-    log_dir: Path,
+    folder: RunFolder,
 ) -> None:
     """Fill in what is missing of the results. Models of one shape stand side by side, so that
     engines start once for each shape."""
     programs = any(
         BENCHMARKS[name].kind == "program" for name in next(iter(settings.values())).benchmarks
     )
+    stop_if_asked = partial(end_if_asked, folder.path)
     with Judge(config.code, programs=programs) as judge:
         start_ray(config.engine.samplers)
         try:
-            samplers = EvalSamplers(next(iter(settings.values())), log_dir)
+            samplers = EvalSamplers(next(iter(settings.values())), folder.log_dir)
             for name in settings:
                 for job in jobs[name]:
                     if results[name][job.name] is None:
                         print(f"{name}: {job.name}", flush=True)
                         results[name][job.name] = evaluate_job(
-                            settings[name], folders[name], job, samplers, judge
+                            settings[name], folders[name], job, samplers, judge, stop_if_asked
                         )
         finally:
             stop_ray()

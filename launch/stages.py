@@ -9,7 +9,15 @@ from pathlib import Path
 from configs.checks import check_settings
 from configs.compose import CONFIG_DIR, load_config
 from configs.errors import UserError
-from configs.pipeline import EVERY_STAGE, EvaluationConfig, PipelineConfig, StageConfig
+from configs.kubernetes import KubernetesCluster
+from configs.pipeline import (
+    EVERY_STAGE,
+    AnyConfig,
+    EvaluationConfig,
+    PipelineConfig,
+    StageConfig,
+)
+from configs.plan_placement import actors_of_a_run
 from configs.schema import FolderModel, Model, NanoModel
 from recipes.r1 import BASE, PRODUCT_PATHS, STAGES, STUDENT, Stage, stages_until
 
@@ -47,18 +55,32 @@ def stage_runs(config: PipelineConfig) -> list[StageRun]:
             assert not isinstance(composed, PipelineConfig), stage
             if not isinstance(composed, EvaluationConfig):
                 check_settings(composed)
-            _check_place(composed)
+            _check_place(composed, config)
         except UserError as error:
             problems += [f"stages.{stage.name}: {line}" for line in str(error).splitlines()]
         else:
+            if isinstance(composed.cluster, KubernetesCluster):
+                cluster = composed.cluster.in_pods()
+                composed = composed.model_copy(update={"cluster": cluster})
             runs.append(StageRun(stage, stage_folder(config, stage.name), tuple(words), composed))
     if problems:
         raise UserError("\n".join(problems))
     return runs
 
 
+def actors_on_a_node(config: AnyConfig) -> int:
+    """The largest number of actors that one machine has at a time, whatever runs."""
+    if isinstance(config, PipelineConfig):
+        return max(actors_of_a_run(run.config) for run in stage_runs(config))
+    return actors_of_a_run(config)
+
+
 def stage_folder(config: PipelineConfig, name: str) -> Path:
-    return Path(config.run_dir).expanduser().absolute() / "stages" / name
+    """Where the driver has it."""
+    run_dir = Path(config.run_dir).expanduser().absolute()
+    if isinstance(config.cluster, KubernetesCluster):
+        run_dir = Path(config.cluster.folder(config.run_dir))
+    return run_dir / "stages" / name
 
 
 def student_of(config: PipelineConfig) -> Model | None:
@@ -118,12 +140,15 @@ def _model_words(model: Model) -> list[str]:
     return [f"model={option}", *(f"model.{key}={value}" for key, value in changed.items())]
 
 
-def _check_place(config: StageConfig) -> None:
-    if config.cluster.kind != "local":
-        raise UserError(
-            f"cluster.kind={config.cluster.kind}: the stages of a pipeline run where the pipeline "
-            "does; leave it local and start the pipeline itself there"
-        )
+def _check_place(stage: StageConfig, pipeline: PipelineConfig) -> None:
+    """A stage runs in the job of the pipeline."""
+    for key in ("kind", "nodes"):
+        ours, theirs = getattr(stage.cluster, key), getattr(pipeline.cluster, key)
+        if ours != theirs:
+            raise UserError(
+                f"cluster.{key}={ours}: the stages run where the pipeline does, which has "
+                f"cluster.{key}={theirs}; set it for the whole pipeline"
+            )
 
 
 def _check_names(config: PipelineConfig, names: list[str]) -> None:

@@ -22,17 +22,29 @@ class StopAsked(Exception):
         self.final = final
 
 
-def ask_to_stop(run_dir: Path) -> None:
-    """For good: nothing starts it again but `launch resume`."""
-    write_atomically(run_dir / FILE, "final\n")
+Asked = Literal["break", "final"]
 
 
-def stop_asked(run_dir: Path) -> Literal["break", "final"] | None:
+def ask_to_stop(run_dir: Path, why: Asked = "final") -> None:
+    """For good, if nothing else is said: nothing starts it again but `launch resume`."""
+    write_atomically(run_dir / FILE, f"{why}\n")
+
+
+def stop_asked(run_dir: Path) -> Asked | None:
     try:
         text = (run_dir / FILE).read_text()
     except FileNotFoundError:
         return None
     return "final" if text.strip() == "final" else "break"
+
+
+def end_if_asked(run_dir: Path, step: int) -> None:
+    """For runs that keep all they make. Raises StopAsked when somebody wants the run to end.
+
+    step: how many are finished."""
+    asked = stop_asked(run_dir)
+    if asked:
+        raise StopAsked(step, final=asked == "final")
 
 
 def withdraw_stop(run_dir: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from configs.pipeline import StageConfig
+from configs.pipeline import AnyConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,12 @@ class JobState:
 class Backend(Protocol):
     """One kind of cluster."""
 
-    def render(self, config: StageConfig) -> str:
+    def render(self, config: AnyConfig) -> str:
         """The script or manifest that submit() would hand over; empty where there is none. Nothing
         is written, and the same settings give the same text."""
         ...
 
-    def submit(self, config: StageConfig) -> int:
+    def submit(self, config: AnyConfig) -> int:
         """Start or continue the run, whose folder nobody uses now; returns the exit code. Local
         runs have ended by then, others have only been queued."""
         ...

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from configs.errors import UserError
-from configs.pipeline import StageConfig
+from configs.pipeline import AnyConfig
 from launch.backends.base import Backend, Job
 from launch.backends.kubernetes import KubernetesBackend
 from launch.backends.local import LocalBackend
@@ -38,7 +38,7 @@ def write_job(run_dir: Path, job: Job) -> None:
     write_atomically(run_dir / "job.json", json.dumps(asdict(job), indent=2))
 
 
-def submit(config: StageConfig) -> int:
+def submit(config: AnyConfig) -> int:
     """Start or continue a run where its settings say; returns the exit code.
 
     Raises UserError while an earlier start of it is still running or waiting.

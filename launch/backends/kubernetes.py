@@ -17,12 +17,12 @@ from typing import Any, Literal
 from configs.compose import from_yaml
 from configs.errors import UserError
 from configs.kubernetes import KubernetesCluster
-from configs.pipeline import PipelineConfig, StageConfig
+from configs.pipeline import AnyConfig
 from launch.backends.base import Job, JobState
 from launch.backends.kubectl import Kubectl, KubectlFailed
 from launch.backends.rayjob import HEAD, SUBMITTER, as_in_pods, job_name, rayjob, to_text
 from launch.backends.rayjob_rules import check_rayjob
-from launch.run_folder import RunFolder, write_atomically
+from launch.run_folder import open_folder, write_atomically
 from launch.stop import withdraw_stop
 
 State = Literal["pending", "running", "ended"]
@@ -36,25 +36,24 @@ MANIFEST = "rayjob.yaml"
 class KubernetesBackend:
     """The Backend protocol over RayJobs."""
 
-    def render(self, config: StageConfig) -> str:
+    def render(self, config: AnyConfig) -> str:
         manifest = rayjob(config)
         check_rayjob(manifest)
         return to_text(manifest)
 
-    def submit(self, config: StageConfig) -> int:
+    def submit(self, config: AnyConfig) -> int:
         from launch.backends.job import write_job
 
         manifest = self.render(config)
         # With the settings of the driver, so that a folder on the claim has one set of them.
-        cluster = as_in_pods(config).cluster
-        folder = RunFolder(config.model_copy(update={"cluster": cluster}))
+        folder = open_folder(as_in_pods(config).model_copy(update={"run_dir": config.run_dir}))
         kubectl = _kubectl(config)
-        _make_way(kubectl, folder.path, job_name(config))
-        withdraw_stop(folder.path)
-        write_atomically(folder.path / MANIFEST, manifest)
-        made = _create(kubectl, folder.path / MANIFEST)
+        _make_way(kubectl, folder, job_name(config))
+        withdraw_stop(folder)
+        write_atomically(folder / MANIFEST, manifest)
+        made = _create(kubectl, folder / MANIFEST)
         name, where = made["name"], f"{kubectl.context}/{made['namespace']}"
-        write_job(folder.path, Job("kubernetes", name, where, time.time(), made["uid"]))
+        write_job(folder, Job("kubernetes", name, where, time.time(), made["uid"]))
         print(f"submitted RayJob {name} to namespace {made['namespace']}; its pods come next")
         for command in ("status", "logs -f", "stop", "cancel"):
             print(f"  launch {command} {config.run_dir}")
@@ -116,7 +115,7 @@ class KubernetesBackend:
                 write_atomically(run_dir / name, text)
 
 
-def _kubectl(config: StageConfig) -> Kubectl:
+def _kubectl(config: AnyConfig) -> Kubectl:
     """With the context of now, so that a later change of it does not lose the job."""
     cluster = config.cluster
     assert isinstance(cluster, KubernetesCluster)
@@ -200,7 +199,6 @@ def _log_of(kubectl: Kubectl, pod: str, run_dir: Path, role: str, *, follow: boo
 def _pod_run_dir(run_dir: Path) -> str:
     """The run folder as the pods see it."""
     config = from_yaml((run_dir / "config.yaml").read_text())
-    assert not isinstance(config, PipelineConfig), run_dir
     return as_in_pods(config).run_dir
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from configs.errors import UserError
-from configs.pipeline import StageConfig
+from configs.pipeline import AnyConfig
 from launch.backends.base import Job, JobState
 from launch.backends.log_files import follow_log, log_file, read_lines
 from launch.stop import withdraw_stop
@@ -19,18 +19,18 @@ from launch.stop import withdraw_stop
 class LocalBackend:
     """The Backend protocol over processes."""
 
-    def render(self, config: StageConfig) -> str:
+    def render(self, config: AnyConfig) -> str:
         return ""
 
-    def submit(self, config: StageConfig) -> int:
+    def submit(self, config: AnyConfig) -> int:
         from launch.backends.job import write_job
-        from launch.run import run
-        from launch.run_folder import RunFolder
+        from launch.driver import drive
+        from launch.run_folder import open_folder
 
-        folder = RunFolder(config)
-        withdraw_stop(folder.path)
-        write_job(folder.path, this_process())
-        return run(config)
+        folder = open_folder(config)
+        withdraw_stop(folder)
+        write_job(folder, this_process())
+        return drive(config)
 
     def poll(self, job: Job) -> JobState:
         if job.where != platform.node():

@@ -21,13 +21,14 @@ def main() -> int:
     but 0."""
     from configs.checks import check_files
     from configs.compose import from_yaml
-    from configs.schema import RewardModelConfig, RlConfig, SftConfig
-    from launch.run import EXIT_INTERRUPTED, EXIT_USER, run
+    from configs.pipeline import EvaluationConfig, PipelineConfig
+    from launch.driver import drive
+    from launch.run import EXIT_INTERRUPTED, EXIT_USER
 
     try:
         config = from_yaml(os.environ[SETTINGS_VARIABLE])
-        assert isinstance(config, RlConfig | SftConfig | RewardModelConfig), config.recipe.kind
-        check_files(config, in_pods=True)
+        if not isinstance(config, PipelineConfig | EvaluationConfig):  # they check what they open
+            check_files(config, in_pods=True)
         run_dir = Path(config.run_dir)
         if beats(run_dir):
             print("waiting for the attempt before to end", flush=True)
@@ -38,7 +39,7 @@ def main() -> int:
         if "RAY_ADDRESS" in os.environ:
             os.environ[JOIN] = os.environ["RAY_ADDRESS"]
         with heartbeat(run_dir):
-            return run(config)
+            return drive(config)
     except UserError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)

@@ -16,7 +16,7 @@ import yaml
 
 from configs.compose import to_yaml
 from configs.kubernetes import KubernetesCluster
-from configs.pipeline import StageConfig
+from configs.pipeline import AnyConfig
 from launch.backends.pod import SETTINGS_VARIABLE
 
 Manifest = dict[str, Any]
@@ -36,21 +36,19 @@ LABEL = "app.kubernetes.io/name"
 USER = 1000
 
 
-def job_name(config: StageConfig) -> str:
+def job_name(config: AnyConfig) -> str:
     """runs/r1_zero-nano_v3 -> r1-zero-nano-v3."""
     return re.sub(r"[^a-z0-9-]+", "-", Path(config.run_dir).name.lower())
 
 
-def as_in_pods(config: StageConfig) -> StageConfig:
-    """The settings that the driver reads: its folder is on the claim, and "all cores" are those of
-    a pod, not those of the machine below it."""
+def as_in_pods(config: AnyConfig) -> AnyConfig:
+    """The settings that the driver reads: its folder is on the claim."""
     cluster = _cluster(config)
-    folder = f"{cluster.runs_path.rstrip('/')}/{Path(config.run_dir).name}"
-    threads = cluster.model_copy(update={"threads": cluster.threads or cluster.pod_cpus})
-    return config.model_copy(update={"run_dir": folder, "cluster": threads})
+    changed = {"run_dir": cluster.folder(config.run_dir), "cluster": cluster.in_pods()}
+    return config.model_copy(update=changed)
 
 
-def _cluster(config: StageConfig) -> KubernetesCluster:
+def _cluster(config: AnyConfig) -> KubernetesCluster:
     assert isinstance(config.cluster, KubernetesCluster), config.cluster.kind
     return config.cluster
 
@@ -60,7 +58,7 @@ def to_text(manifest: Manifest) -> str:
     return yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, width=100)
 
 
-def rayjob(config: StageConfig) -> Manifest:
+def rayjob(config: AnyConfig) -> Manifest:
     """The RayJob of a run."""
     cluster, in_pods = _cluster(config), as_in_pods(config)
     labels = {LABEL: "r1-foundry"} | _queue_labels(cluster)
@@ -110,7 +108,7 @@ def _ending(cluster: KubernetesCluster) -> Manifest:
     return {"deletionStrategy": {"deletionRules": rules}}
 
 
-def _head(cluster: KubernetesCluster, in_pods: StageConfig) -> Manifest:
+def _head(cluster: KubernetesCluster, in_pods: AnyConfig) -> Manifest:
     # Kubernetes would replace $(NAME) in the value of a variable.
     settings = to_yaml(in_pods).replace("$(", "$$(")
     container = _container(HEAD, in_pods.run_dir, cluster, HEAD_RESOURCES)

@@ -14,13 +14,11 @@ from jinja2 import Environment, StrictUndefined, TemplateError
 
 from configs.clusters import SlurmCluster
 from configs.errors import UserError
-from configs.pipeline import EvaluationConfig, StageConfig
-from configs.plan_placement import processes_on_a_node
-from configs.plan_work import work_of
-from configs.schema import SampledDataConfig
+from configs.pipeline import AnyConfig
 from launch.backends.base import Job, JobState
 from launch.backends.log_files import follow_log, log_file, read_lines
 from launch.cluster import ray_token
+from launch.stages import actors_on_a_node
 from launch.stop import ask_to_stop, withdraw_stop
 
 TEMPLATE = Path(__file__).parent / "slurm.sbatch"
@@ -50,16 +48,15 @@ class SlurmBackend:
     ) -> None:
         self._run = run
 
-    def render(self, config: StageConfig) -> str:
+    def render(self, config: AnyConfig) -> str:
         run_dir = Path(config.run_dir).expanduser().resolve()
         return render(config, run_dir, sys.executable)
 
-    def submit(self, config: StageConfig) -> int:
+    def submit(self, config: AnyConfig) -> int:
         from launch.backends.job import write_job
-        from launch.run_folder import RunFolder, write_atomically
+        from launch.run_folder import open_folder, write_atomically
 
-        folder = RunFolder(config)
-        run_dir = folder.path
+        run_dir = open_folder(config)
         script = run_dir / "job.sbatch"
         write_atomically(script, self.render(config))
         withdraw_stop(run_dir)
@@ -120,11 +117,10 @@ class SlurmBackend:
             time.sleep(0.5)
 
 
-def render(config: StageConfig, run_dir: Path, python: str) -> str:
+def render(config: AnyConfig, run_dir: Path, python: str) -> str:
     """The script. Raises UserError when a template of the user's cannot be read."""
     cluster = config.cluster
     assert isinstance(cluster, SlurmCluster)
-    assert not isinstance(config, SampledDataConfig | EvaluationConfig), "they run locally"
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
@@ -135,7 +131,7 @@ def render(config: StageConfig, run_dir: Path, python: str) -> str:
             options=sbatch_options(cluster, run_dir),
             run_dir=run_dir,
             python=python,
-            workers=processes_on_a_node(work_of(config)),
+            workers=actors_on_a_node(config),
             cluster=cluster,
         )
     except (OSError, TemplateError) as error:

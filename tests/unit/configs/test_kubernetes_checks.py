@@ -28,7 +28,7 @@ def test_files_below_a_claim_are_fine() -> None:
     ("words", "expected"),
     [
         # 2 ranks, 2 samplers and 1 reward actor.
-        (["cluster.pod_cpus=4"], "cluster.pod_cpus=4: on 1 nodes there is room for 4 actors, and "),
+        (["cluster.pod_cpus=4"], "cluster.pod_cpus=4: one pod gets 5 actors (learner ranks, "),
         (
             ["cluster.shared_memory_gib=64"],
             "cluster.shared_memory_gib=64: must be below cluster.host_memory_gib=64",

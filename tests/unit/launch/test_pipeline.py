@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,29 +16,32 @@ import pytest
 import yaml
 from rich.console import Console
 
-from configs.compose import load_config
+from configs.compose import from_yaml, load_config
 from configs.errors import UserError
 from configs.pipeline import PipelineConfig
+from configs.plan_placement import actors_of_a_run
 from launch.backends.base import Job
-from launch.backends.job import write_job
+from launch.backends.job import submit, write_job
+from launch.backends.slurm import SlurmBackend
 from launch.child import run_child
 from launch.cli import main
+from launch.driver import drive
 from launch.manifest import Manifest, product_hash, product_sizes, read_manifest
 from launch.pipeline import (
     _check_not_empty,
     _set_aside_if_changed,
     input_hashes,
     is_made,
-    run_pipeline,
 )
-from launch.stages import StageRun, stage_runs
-from launch.stop import stop_asked
+from launch.stages import StageRun, actors_on_a_node, stage_runs
+from launch.stop import stop_asked, withdraw_stop
 
+ON_SLURM = ("cluster=slurm",)
 CHILD = """
 import sys
 from launch.child import run_child
 print("up", flush=True)
-run_child(sys.argv[1:])
+run_child("launch.cli", "run", *sys.argv[1:])
 """
 
 
@@ -146,7 +149,14 @@ def test_data_without_a_row_is_not_made(tmp_path: Path) -> None:
 
 
 def test_exit_codes_come_through() -> None:
-    assert run_child(["r1_zero", "recipe.stepz=1"]) == 2
+    assert run_child("launch.cli", "run", "r1_zero", "recipe.stepz=1") == 2
+
+
+def test_something_is_done_while_a_child_runs() -> None:
+    calls: list[float] = []
+    script = "import time; time.sleep(1.3)"
+    code = run_child("timeit", "-n1", "-r1", script, meanwhile=lambda: calls.append(0.0))
+    assert code == 0 and len(calls) >= 2
 
 
 def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
@@ -177,15 +187,18 @@ def test_a_pipeline_is_watched_and_stopped_like_a_run(
     """The stage saves and ends, no other begins, and `launch resume` goes on with that stage."""
     made: list[str] = []
 
-    def stage(words: Sequence[str]) -> int:
+    def stage(module: str, *words: str, meanwhile: Callable[[], None]) -> int:
         """In place of the stage's process: somebody asks the pipeline to stop during the second."""
-        name = next(run.stage.name for run in runs if run.words == tuple(words))
+        assert (module, words[0]) == ("launch.cli", "run")
+        name = next(run.stage.name for run in runs if run.words == words[1:])
         assert json.loads((tmp_path / "status.json").read_text())["phase"] == name
         if name == "cold_start_data" and "cold_start_data" not in made:
             made.append(name)
             with pytest.raises(UserError, match=f"is in use by local job {os.getpid()}"):
-                run_pipeline(config, runs)
+                submit(config)
             assert main(["stop", str(tmp_path)]) == 0
+            assert stop_asked(tmp_path / "stages" / name) is None
+            meanwhile()
             assert stop_asked(tmp_path / "stages" / name) == "final"
             return 0  # saved, not finished: there is no data.jsonl
         made.append(name)
@@ -195,7 +208,7 @@ def test_a_pipeline_is_watched_and_stopped_like_a_run(
     config, by_name = pipeline(tmp_path, "recipe.until=cold_start_data")
     runs = list(by_name.values())
     monkeypatch.setattr("launch.pipeline.run_child", stage)
-    assert run_pipeline(config, runs) == 0
+    assert submit(config) == 0
     assert "launch resume" in capsys.readouterr().out
     assert main(["status", str(tmp_path), "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
@@ -210,3 +223,66 @@ def test_a_pipeline_is_watched_and_stopped_like_a_run(
     assert made == ["zero", "cold_start_data", "cold_start_data"]
     assert main(["status", str(tmp_path)]) == 0
     assert "run     finished, step 2/2" in capsys.readouterr().out
+
+
+def test_on_a_cluster_the_stages_run_in_the_job_of_the_pipeline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Near the time limit, the break goes to the stage; then the preempted job's Ray takes the next
+    stage's driver with it; the third life ends the pipeline."""
+    lives: list[str] = []
+
+    def stage(module: str, folder: str, *, meanwhile: Callable[[], None]) -> int:
+        """In place of the stage's process, which finds settings and job in its folder."""
+        run = by_folder[folder]
+        assert module == "launch.driver"
+        assert from_yaml((run.folder / "config.yaml").read_text()) == run.config
+        assert json.loads((run.folder / "job.json").read_text())["id"] == "7"
+        assert stop_asked(run.folder) is None
+        lives.append(run.stage.name)
+        product(run, b"made")
+        if run.stage.makes == "model":
+            (run.product / "config.json").write_text("{}")
+            (run.product / "tokenizer.json").write_text("{}")
+        if len(lives) == 1:
+            (tmp_path / "STOP").write_text("break\n")
+            meanwhile()
+            assert stop_asked(run.folder) == "break"
+            run.product.rename(run.folder / "half")
+            return 85
+        withdraw_stop(tmp_path)  # as the job's script
+        (run.folder / "run.json").write_text(json.dumps([{"attempt": 1}]))
+        if len(lives) == 3:
+            return 1
+        return 0
+
+    config, runs = pipeline(tmp_path, *ON_SLURM, "recipe.until=cold_start_data")
+    by_folder = {str(run.folder): run for run in runs.values()}
+    monkeypatch.setattr("launch.pipeline.run_child", stage)
+    write_job(tmp_path, Job("slurm", "7", "slurm", 0.0))
+    codes = []
+    for _ in range(3):
+        withdraw_stop(tmp_path)
+        codes.append(drive(config))
+    assert codes == [85, 86, 0]
+    assert lives == ["zero", "zero", "cold_start_data", "cold_start_data"]
+
+
+def test_the_job_has_room_for_every_stage(tmp_path: Path) -> None:
+    """Two ranks, two samplers and a reward worker; R1's stage has two reward models beside them."""
+    config, runs = pipeline(tmp_path, *ON_SLURM)
+    actors = {name: actors_of_a_run(run.config) for name, run in runs.items()}
+    assert actors["sft_cold_start"] == 2
+    assert actors["cold_start_data"] == 2 + 1
+    assert actors["rl_reasoning"] == 2 + 2 + 1
+    assert actors["rl_all"] == 2 + 2 + 1 + 2
+    assert actors["evaluation"] == 2
+    assert actors_on_a_node(config) == 7
+    assert "--num-cpus=7 " in SlurmBackend().render(config)
+
+
+def test_a_stage_has_no_other_machines_than_the_pipeline(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"stages\.zero: cluster\.kind=local: the stages run where"):
+        pipeline(tmp_path, *ON_SLURM, "stages.zero.cluster=local")
+    with pytest.raises(UserError, match=r"stages\.zero: cluster\.nodes=2: .* cluster\.nodes=1"):
+        pipeline(tmp_path, *ON_SLURM, "stages.zero.cluster.nodes=2")

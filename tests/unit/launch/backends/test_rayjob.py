@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from configs.compose import from_yaml
+from configs.compose import from_yaml, load_config
+from configs.pipeline import PipelineConfig
 from launch.backends.rayjob import (
     SETTINGS_VARIABLE,
     as_in_pods,
@@ -20,6 +21,7 @@ from launch.backends.rayjob import (
     toleration,
 )
 from launch.backends.rayjob_rules import check_rayjob
+from launch.stages import stage_runs
 from tests.kubernetes.crd import problems, skip_without_crds
 from tests.unit.launch.backends.rayjobs import GOLDEN, PLAIN, load
 
@@ -99,6 +101,19 @@ def test_the_driver_reads_the_same_settings_in_its_pod() -> None:
     assert json.loads(read.model_dump_json()) == json.loads(
         type(config).model_validate(expected).model_dump_json()
     )
+
+
+def test_a_pipeline_is_one_job_and_its_stages_are_on_the_claim() -> None:
+    words = ["cluster.pod_cpus=12", "stages.distill.cluster.threads=0"]
+    config = load_config(["recipe=r1", *PLAIN, "run_dir=runs/r1", *words])
+    manifest = rayjob(config)
+    check_rayjob(manifest)
+    read = from_yaml(head_variables(manifest)[-1]["value"])
+    assert isinstance(read, PipelineConfig) and read == as_in_pods(config)
+    runs = {run.stage.name: run for run in stage_runs(read)}
+    assert runs["zero"].folder == Path("/runs/r1/stages/zero")
+    assert runs["zero"].config.cluster.threads == 2  # the nano model's
+    assert runs["distill"].config.cluster.threads == 12
 
 
 def test_all_cores_are_those_of_a_pod() -> None:
