@@ -81,7 +81,9 @@ def run_pipeline(config: PipelineConfig, runs: Sequence[StageRun]) -> int:
             write_report(folder)
         if code in (EXIT_DONE, EXIT_STOPPED) and (asked := stop_asked(folder)):
             if asked == "final":
-                console.print(f"stopped, as asked; `launch resume {folder}` continues")
+                console.print(
+                    f"stopped, as asked; `launch resume {folder}` continues", soft_wrap=True
+                )
                 return EXIT_DONE
             console.print("stopped for a break, as asked; everything is saved")
             return EXIT_STOPPED

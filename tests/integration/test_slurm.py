@@ -190,3 +190,52 @@ def test_two_runs_share_a_node_and_a_home_with_an_old_token(
     assert nothing_is_left(one) and nothing_is_left(other)
     time.sleep(8)  # longer than SLURM lets a job wait that is queued again
     assert cluster.command("squeue", "-h") == ""
+
+
+def small(stage: str) -> list[str]:
+    """Settings of a stage of reinforcement learning that takes seconds."""
+    words = [word for word in TINY if not word.startswith("model")]
+    return [f"stages.{stage}.{word}" for word in (*words, "model.pretrain_steps=30")]
+
+
+PIPELINE = (
+    *("r1", "recipe.without=[cold_start_data]", *small("zero"), *small("student_rl")),
+    *("stages.evaluation.recipe.problems=8", "stages.evaluation.recipe.samples=2"),
+)
+"""R1-Zero, the student trained by RL alone, and both evaluated."""
+
+
+def test_a_pipeline_is_one_job_that_is_queued_again_stopped_and_resumed(
+    cluster: SlurmCluster, tmp_path: Path, cache_dir: Path
+) -> None:
+    runs, run_dir = Runs(cluster), tmp_path / "r1"
+    zero, student, evaluation = (
+        run_dir / "stages" / name for name in ("zero", "student_rl", "evaluation")
+    )
+    words = [*PIPELINE, f"model.cache_dir={cache_dir}", f"run_dir={run_dir}"]
+    runs.launch("run", *words, "cluster=slurm", "cluster.nodes=2")
+    job = runs.status(run_dir)["job"]["id"]
+
+    runs.wait_for_life(zero, 1)
+    assert runs.status(zero)["job"]["id"] == job
+    cluster.command("scontrol", "requeue", job)
+    runs.wait_for_life(zero, 2)
+
+    runs.wait_for_life(student, 1)
+    assert "saves and ends after the step" in runs.launch("stop", str(run_dir))
+    assert runs.wait_for_job(run_dir) == "COMPLETED"
+    assert [life.get("exit_code") for life in runs.status(student)["lives"]] == [0]
+    assert runs.status(student)["phase"] == "stopped"
+    assert nothing_is_left(run_dir)
+
+    runs.launch("resume", str(run_dir))
+    assert runs.wait_for_job(run_dir) == "COMPLETED"
+    status = runs.status(run_dir)
+    assert (status["phase"], status["step"], status["steps"]) == ("finished", 3, 3)
+    assert [stage["state"] for stage in status["stages"]] == ["made"] * 3
+    assert len(runs.status(zero)["lives"]) == 2
+    assert {life["host"] for life in runs.status(evaluation)["lives"]} == {"n1"}
+    measures = json.loads((evaluation / "measures.json").read_text())
+    assert measures.keys() == {"zero", "student_rl"}
+    assert (run_dir / "report.html").is_file()
+    assert nothing_is_left(run_dir)
