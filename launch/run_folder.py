@@ -34,7 +34,7 @@ from typing import Any
 
 import yaml
 
-from configs.compose import to_yaml
+from configs.compose import from_yaml, to_yaml
 from configs.errors import UserError
 from configs.pipeline import AnyConfig, PipelineConfig, StageConfig
 from configs.schema import RlConfig
@@ -173,14 +173,23 @@ def open_folder(config: AnyConfig) -> Path:
 def changed_settings(
     old: Mapping[str, Any], new: Mapping[str, Any], free: tuple[str, ...] = FREE_TO_CHANGE
 ) -> list[str]:
-    """What differs between the settings of two attempts and matters, in words. free: what does
-    not matter, beginnings of keys."""
-    before, now = flatten(dict(old)), flatten(dict(new))
+    """What differs between the settings of two attempts and matters, in words. A setting that the
+    program did not have at the time counts as its default. free: what does not matter, beginnings
+    of keys."""
+    before, now = flatten(_with_defaults(old)), flatten(dict(new))
     return [
         f"{key}: {before.get(key)!r} there, {now.get(key)!r} now"
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key) and (key in FIXED or not key.startswith(free))
     ]
+
+
+def _with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """As they are where the program has no such settings any more."""
+    try:
+        return from_yaml(yaml.safe_dump(dict(settings))).model_dump(mode="json")
+    except UserError:
+        return dict(settings)
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

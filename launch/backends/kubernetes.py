@@ -17,7 +17,7 @@ from typing import Any, Literal
 from configs.compose import from_yaml
 from configs.errors import UserError
 from configs.kubernetes import KubernetesCluster
-from configs.pipeline import AnyConfig
+from configs.pipeline import AnyConfig, PipelineConfig
 from launch.backends.base import Job, JobState
 from launch.backends.kubectl import Kubectl, KubectlFailed
 from launch.backends.rayjob import HEAD, SUBMITTER, as_in_pods, job_name, rayjob, to_text
@@ -75,6 +75,7 @@ class KubernetesBackend:
                 f"--role={role}: no such log; there are driver, sampler-0, learner-0 ..."
             )
         kubectl, seen = _of(job), set[str]()
+        self.fetch(run_dir, job)
         while True:
             pod = _pod(kubectl, job, submitter=role in ("", "driver"))
             if pod is not None and pod not in seen:
@@ -192,8 +193,17 @@ def _log_of(kubectl: Kubectl, pod: str, run_dir: Path, role: str, *, follow: boo
     more = ["--follow"] if follow else []
     if role in ("", "driver"):
         return kubectl.lines("logs", pod, f"--container={SUBMITTER}", *more)
-    path = f"{_pod_run_dir(run_dir)}/logs/latest/{role}.log"
+    path = f"{_pod_run_dir(run_dir)}/{_stage(run_dir)}logs/latest/{role}.log"
     return kubectl.lines("exec", pod, f"--container={HEAD}", "--", "tail", "-n", "+1", *more, path)
+
+
+def _stage(run_dir: Path) -> str:
+    """Where in its folder a pipeline has the stage that is running; empty for other runs."""
+    config = from_yaml((run_dir / "config.yaml").read_text())
+    status = run_dir / "status.json"
+    if not isinstance(config, PipelineConfig) or not status.is_file():
+        return ""
+    return f"stages/{json.loads(status.read_text())['phase']}/"
 
 
 def _pod_run_dir(run_dir: Path) -> str:

@@ -112,3 +112,45 @@ def test_a_run_is_submitted_evicted_stopped_and_resumed(
     assert (claim / "nano" / "report.html").is_file()
     assert files_with(tmp_path, SECRETS.values()) == []
     assert not leftover_processes(claim / "nano")
+
+
+def test_a_pipeline_is_one_job_whose_stages_go_on_after_an_eviction(
+    server: Server,
+    pods: Operator,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The eviction's break goes to the stage, and the next attempt goes on with it."""
+    claim, run_dir = tmp_path / "claim", tmp_path / "runs" / "r1"
+    claim.mkdir()
+    of_stage = [f"stages.zero.{word}" for word in TINY if not word.startswith("model=")]
+    words = [
+        "recipe.until=zero",
+        *of_stage,
+        f"run_dir={run_dir}",
+        f"model.cache_dir={tmp_path}/cache",
+        "cluster=kubernetes",
+        "cluster.image=r1:1",
+        "cluster.runs_claim=runs",
+        f"cluster.runs_path={claim}",
+        "cluster.threads=2",
+    ]
+    assert main(["run", "r1", *words]) == 0
+    zero = claim / "r1" / "stages" / "zero"
+    metrics = zero / "metrics.jsonl"
+    running = wait_for(run_dir, capsys, lambda status: metrics.is_file())
+    assert (running["phase"], running["step"], running["steps"]) == ("zero", 0, 1)
+    assert main(["logs", str(run_dir), "--role", "sampler-0"]) == 0
+    assert capsys.readouterr().out
+
+    pods.delete_pods("r1")
+    lives = zero / "run.json"
+    wait_for(run_dir, capsys, lambda _: len(json.loads(lives.read_text())) == 2)
+    assert json.loads(lives.read_text())[0]["exit_code"] == 85
+    done = wait_for(run_dir, capsys, lambda status: status["state"] == "ended")
+    assert done["detail"] == "Complete, job SUCCEEDED, 1 attempts failed"
+    assert (done["phase"], done["step"]) == ("finished", 1)
+    lines = metrics.read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4]
+    assert list((zero / "final").glob("*.safetensors"))
+    assert not leftover_processes(claim / "r1")

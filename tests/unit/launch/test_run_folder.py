@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from configs.errors import UserError
 from configs.schema import RlConfig
@@ -21,6 +22,26 @@ def test_other_settings_are_refused_with_the_difference(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"seed: 1 there, 2 now"):
         RunFolder(config(tmp_path, seed=2))
     RunFolder(config(tmp_path, seed=1))
+
+
+def test_a_setting_that_is_newer_than_the_run_has_its_default(tmp_path: Path) -> None:
+    folder = RunFolder(config(tmp_path)).path
+    (folder / "journal" / "wave").touch()
+    path = folder / "config.yaml"
+    settings = yaml.safe_load(path.read_text())
+    del settings["learner"]["share_prefixes"]
+    older = yaml.safe_dump(settings)
+    path.write_text(older)
+    RunFolder(config(tmp_path))
+
+    path.write_text(older)
+    learner = config(tmp_path).learner.model_copy(update={"share_prefixes": True})
+    with pytest.raises(UserError, match=r"share_prefixes: False there, True now"):
+        RunFolder(config(tmp_path, learner=learner))
+
+    path.write_text(yaml.safe_dump(settings | {"removed": 1}))
+    with pytest.raises(UserError, match=r"removed: 1 there, None now"):
+        RunFolder(config(tmp_path))
 
 
 def test_settings_may_change_until_something_is_computed(tmp_path: Path) -> None:
