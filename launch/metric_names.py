@@ -100,6 +100,7 @@ METRICS = (
     Metric("engine/running", "sequences that an engine decodes at once, mean"),
     Metric("engine/waiting", "requests without a place, the most at once in an engine"),
     Metric("engine/kv_cache_usage", "largest used share of an engine's KV cache"),
+    Metric("engine/preemptions", "sequences put back for want of KV cache"),
     Metric("perf/peak_memory_gib/*", "largest memory of a process so far"),
     Metric("perf/disk_free_frac", "free share of run_dir's disk"),
     Metric("expert/*", "how evenly the router loads the experts"),

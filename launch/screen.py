@@ -135,6 +135,8 @@ def _load(metrics: Mapping[str, float]) -> list[Text]:
             f"{metrics['engine/waiting']:,.0f} waiting, "
             f"KV cache {metrics['engine/kv_cache_usage']:.0%}"
         )
+        if preemptions := metrics["engine/preemptions"]:
+            engines += f", {preemptions:,.0f} put back for want of it"
         lines.append(Text(engines, style="dim"))
     parts = [f"{metrics['perf/throughput']:,.0f} tok/s a device"]
     memory = [v for name, v in metrics.items() if name.startswith("perf/peak_memory_gib/")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,8 +19,10 @@ from vllm.inputs.engine import tokens_input
 from vllm.logprobs import FlatLogprobs
 from vllm.outputs import RequestOutput
 from vllm.sampling_params import RequestOutputKind
+from vllm.v1.core.sched.scheduler import Scheduler
 from vllm.v1.engine.core_client import InprocClient
 from vllm.v1.engine.llm_engine import LLMEngine
+from vllm.v1.request import RequestStatus
 
 from configs.errors import UserError
 from configs.schema import RolloutSettings
@@ -213,11 +216,19 @@ class VllmSampler:
 
     def _drain(self) -> Iterator[RequestOutput]:
         """Step the engine until nothing is left; what is left when the caller stops is aborted."""
-        scheduler = cast(InprocClient, self._engine.engine_core).engine_core.scheduler
+        scheduler = cast(
+            Scheduler, cast(InprocClient, self._engine.engine_core).engine_core.scheduler
+        )
+        preempted = set[str]()
         try:
             while self._engine.has_unfinished_requests():
                 outputs = cast(list[RequestOutput], self._engine.step())
-                self.load.add(*scheduler.get_request_counts(), scheduler.get_kv_cache_usage())
+                before, preempted = preempted, preempted_requests(scheduler)
+                self.load.add(
+                    *scheduler.get_request_counts(),
+                    scheduler.get_kv_cache_usage(),
+                    len(preempted - before),
+                )
                 yield from outputs
         finally:
             self._engine.abort_request(list(self._engine.output_processor.external_req_ids))
@@ -259,3 +270,10 @@ class VllmSampler:
                 f"{request.prompt.id} that is more than the {self._max_model_len} the engine was "
                 "started for: shorten the prompt or lower rollout.max_tokens"
             )
+
+
+def preempted_requests(scheduler: Scheduler) -> set[str]:
+    """Ids of the requests that have lost their place and wait for another: vLLM puts them at the
+    front of the queue."""
+    front = takewhile(lambda each: each.status == RequestStatus.PREEMPTED, scheduler.waiting)
+    return {request.request_id for request in front}

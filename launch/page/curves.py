@@ -141,6 +141,13 @@ CHARTS = (
     ),
     _share("Engines", "KV cache in use, largest", {"worst engine": "engine/kv_cache_usage"}),
     Chart(
+        "Engines",
+        "Sequences put back for want of KV cache",
+        {"all engines": "engine/preemptions"},
+        "times",
+        0.0,
+    ),
+    Chart(
         "Samples",
         "Samples trained on and left out",
         {"trained": "samples/trained", "*": "samples/left_out/*"},

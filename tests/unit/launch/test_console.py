@@ -91,6 +91,7 @@ def drawn(width: int, **console: bool) -> list[str]:
             "engine/running": 61.7,
             "engine/waiting": 3.0,
             "engine/kv_cache_usage": 0.834,
+            "engine/preemptions": 12.0,
             "perf/peak_memory_gib/driver": 0.75,
             "perf/peak_memory_gib/sampler_0": 1.5,
         },
