@@ -11,12 +11,18 @@ from pathlib import Path
 
 from configs.clusters import LocalCluster
 from configs.data_sets import NanoData, NanoSolutions
-from configs.devices import GIB
+from configs.devices import DEVICES, GIB
 from configs.errors import UserError
 from configs.facts import max_prompt_tokens
 from configs.plan_data import data_plan
 from configs.plan_fit import Demand, demands, refusals
-from configs.plan_memory import BYTES, PHASES, ProcessMemory, process_memory
+from configs.plan_memory import (
+    BYTES,
+    PHASES,
+    ProcessMemory,
+    process_memory,
+    reward_model_parameters,
+)
 from configs.plan_placement import NodePlan, placement
 from configs.plan_time import StepTime, concurrent_sequences, run_hours, step_time
 from configs.plan_work import Work, work_of
@@ -121,6 +127,13 @@ def _cautions(work: Work, shape: ModelShape) -> list[str]:
                 f"starting: each of {ranks} ranks of a machine reads the whole model, "
                 f"{start:,.0f} GiB in {cluster.host_memory_gib:,.0f} GiB of main memory; it would "
                 "have to be read in parts, which launch run cannot do so far"
+            )
+    if work.gpu and work.reward_models:
+        rated = BYTES[learner.dtype] * reward_model_parameters(work, shape) / GIB
+        if rated > DEVICES[work.device_kind].memory_gib:
+            found.append(
+                f"reward models: each is whole on one GPU, which {rated:,.0f} GiB are too much "
+                "for; take smaller ones"
             )
     if rollout:
         wanted = min(rollout.max_concurrent, -(-work.sequences_per_step // rollout.samplers))
@@ -267,6 +280,8 @@ def process_plan(config: RunConfig) -> dict[str, str]:
     entries["learner ranks"] = f"{learner.ranks} (DeepSpeed, {sharding}, {learner.dtype})"
     if isinstance(config, RlConfig):
         entries["reward actors"] = f"{config.reward.workers}"
+        if config.data.general:
+            entries["reward models"] = f"helpfulness and safety, {learner.dtype}"
     return entries | {
         "threads": f"{threads}, shared by the processes of the phase that is running",
         "device": cluster.device,

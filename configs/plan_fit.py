@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from configs.devices import DEVICES, GIB
 from configs.plan_memory import PHASES, ProcessMemory, Where, cache_bytes_per_token, process_memory
+from configs.plan_placement import reward_model_nodes
 from configs.plan_work import Work, counted
 from configs.shape import ModelShape
 
@@ -60,14 +61,17 @@ def demands(work: Work, shape: ModelShape, host_gib: float) -> list[Demand]:
 def _devices(work: Work) -> dict[str, tuple[str, ...]]:
     """Kinds of GPUs, and the processes on one of each."""
     if work.cluster.placement == "colocated":
-        return {"each GPU": ("learner rank", "sampler")}
-    return {"each GPU of the learner": ("learner rank",), "each GPU of a sampler": ("sampler",)}
+        return {"each GPU": ("learner rank", "sampler", "reward model")}
+    learner = ("learner rank", "reward model")
+    return {"each GPU of the learner": learner, "each GPU of a sampler": ("sampler",)}
 
 
 def _per_node(work: Work, process: ProcessMemory) -> int:
     """Processes of one kind on the first machine; on GPUs an engine has one per GPU."""
     if not work.gpu or process.name in ("driver", "reward actor"):
         return process.count
+    if process.name == "reward model":
+        return reward_model_nodes(work).count(0)
     width = 1
     if process.name == "sampler":
         assert work.rollout is not None
@@ -167,6 +171,11 @@ def _remedy(work: Work, shape: ModelShape, host_gib: float) -> str:
         ways += [said(enough)] if enough else []
     if ways:
         return f"Set {', or '.join(ways)}"
+    if work.reward_models:
+        return (
+            "No setting makes it fit; take a smaller model, or smaller reward models "
+            "(reward.helpful_model, reward.safety_model)"
+        )
     return f"No setting makes {counted(shape.parameters)} parameters fit; take a smaller model"
 
 

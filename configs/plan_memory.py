@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from configs.devices import DEVICES, GIB
 from configs.plan_work import Work, counted
-from configs.shape import ModelShape
+from configs.shape import ModelShape, read_facts, shape_from_facts
 
 BYTES = {"float32": 4, "bfloat16": 2}
 
@@ -23,9 +24,11 @@ PHASES: dict[Phase, str] = {"train": "training", "generate": "generating"}
 
 DRIVER_GIB = {"nano": 0.75, "folder": 0.6}
 """Driver, by kind of model: resident memory of its libraries, with those that build the nano model.
-This and the next three were measured in runs on 2 CPU cores on 2026-11-22."""
-LEARNER_GIB = 0.67
+This and the next four were measured in runs on 2 CPU cores on 2026-11-28."""
+LEARNER_GIB = 0.56
 REWARD_GIB = 0.3
+RATER_GIB = 0.46
+"""The process of a reward model."""
 SAMPLER_GIB = 1.1
 """Between 1.0 after the first step and 1.3 after fifty."""
 
@@ -76,7 +79,7 @@ class ProcessMemory:
 
 
 def process_memory(work: Work, shape: ModelShape) -> tuple[ProcessMemory, ...]:
-    """Driver, learner rank, sampler and reward actor, as far as the run has them."""
+    """Driver, learner rank, sampler, reward actor and reward model, as far as the run has them."""
     host: Where = "host" if work.gpu else "device"
     driver = _always("libraries", DRIVER_GIB[work.model_kind] * GIB, "measured", host)
     processes = [
@@ -89,7 +92,30 @@ def process_memory(work: Work, shape: ModelShape) -> tuple[ProcessMemory, ...]:
     if work.reward_workers:
         reward = _always("libraries", REWARD_GIB * GIB, "measured", host)
         processes.append(ProcessMemory("reward actor", work.reward_workers, (reward,)))
+    if work.reward_models:
+        parts = tuple(reward_model_parts(work, shape))
+        processes.append(ProcessMemory("reward model", len(work.reward_models), parts))
     return tuple(processes)
+
+
+def reward_model_parts(work: Work, shape: ModelShape) -> Iterable[Part]:
+    """One reward model, whole. It rates between generation and training; with learner.offload it is
+    on its GPU for that alone."""
+    parameters, size = reward_model_parameters(work, shape), BYTES[work.learner.dtype]
+    formula = f"{size} bytes x {counted(parameters)}"
+    if work.gpu:
+        yield _always("context", CUDA_CONTEXT_GIB * GIB, "CUDA, assumed")
+    yield _always("libraries", RATER_GIB * GIB, "measured", "host" if work.gpu else "device")
+    where: Where = "host" if work.offload else "device"
+    yield _always("weights", size * parameters, formula, where)
+
+
+def reward_model_parameters(work: Work, shape: ModelShape) -> int:
+    """Of the largest one; of the policy, which the paper's are made from, where none is there."""
+    folders = [Path(folder).expanduser() for folder in work.reward_models]
+    there = [folder for folder in folders if (folder / "config.json").is_file()]
+    shapes = [shape_from_facts(read_facts(folder)) or shape for folder in there]
+    return max((each.parameters for each in shapes), default=shape.parameters)
 
 
 def learner_parts(work: Work, shape: ModelShape) -> Iterable[Part]:

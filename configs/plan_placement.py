@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from configs.clusters import ClusterSettings
 from configs.pipeline import EvaluationConfig, StageConfig
 from configs.plan_work import Work, work_of
-from configs.schema import RlConfig, SampledDataConfig
+from configs.schema import SampledDataConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,10 @@ def node_of_sampler(cluster: ClusterSettings, sampler: int, width: int, ranks: i
     return (cluster.nodes - 1 - sampler) % cluster.nodes
 
 
-REWARD_MODELS = 2
-"""Of the RL for all scenarios, each beside a rank of the learner."""
+def reward_model_nodes(work: Work) -> list[int]:
+    """Where each reward model is: beside a rank of the learner."""
+    last = work.learner.ranks - 1
+    return [node_of_rank(work.cluster, min(i, last)) for i in range(len(work.reward_models))]
 
 
 def actors_of_a_run(config: StageConfig) -> int:
@@ -65,9 +67,7 @@ def actors_of_a_run(config: StageConfig) -> int:
         return config.rollout.samplers + config.reward.workers
     work = work_of(config)
     counts = Counter({0: work.reward_workers})
-    if isinstance(config, RlConfig) and config.data.general:
-        beside = [min(index, work.learner.ranks - 1) for index in range(REWARD_MODELS)]
-        counts.update(node_of_rank(work.cluster, rank) for rank in beside)
+    counts.update(reward_model_nodes(work))
     counts.update(node_of_rank(work.cluster, rank) for rank in range(work.learner.ranks))
     if rollout := work.rollout:
         counts.update(
@@ -91,6 +91,7 @@ def placement(work: Work) -> Iterator[NodePlan]:
                 node_of_sampler(work.cluster, j, width, work.learner.ranks) for j in range(samplers)
             ]
             here |= {"learner rank": ranks.count(node), "sampler": engines.count(node)}
+            here["reward model"] = reward_model_nodes(work).count(node)
         devices = _devices(work, node, samplers, width) if work.gpu else ()
         yield NodePlan(node, {kind: count for kind, count in here.items() if count}, devices)
 

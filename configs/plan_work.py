@@ -36,6 +36,8 @@ class Work:
     """None when nothing is sampled."""
     model_kind: Literal["nano", "folder"]
     reward_workers: int
+    reward_models: tuple[str, ...]
+    """Folders of those that rate the responses to general prompts, a process each."""
     steps: int
     updates_per_step: int
     sequences_per_step: int
@@ -97,6 +99,7 @@ def _supervised_work(config: SftConfig | RewardModelConfig) -> Work:
         rollout=None,
         model_kind=config.model.kind,
         reward_workers=0,
+        reward_models=(),
         steps=steps,
         updates_per_step=1,
         sequences_per_step=recipe.batch_size * (2 if pairs else 1),
@@ -115,6 +118,7 @@ def _rl_work(config: RlConfig) -> Work:
     updates = recipe.steps * learner.mini_batches
     caps = [cap for at, cap in rollout.max_tokens_schedule.items() if at <= updates]
     reference = config.algorithm.kl_coef > 0.0
+    raters = (config.reward.helpful_model, config.reward.safety_model)
     between = (recipe.steps - 1) // recipe.eval_every if recipe.eval_every else 0
     return Work(
         learner=learner,
@@ -122,6 +126,7 @@ def _rl_work(config: RlConfig) -> Work:
         rollout=rollout,
         model_kind=config.model.kind,
         reward_workers=config.reward.workers,
+        reward_models=raters if config.data.general else (),
         steps=recipe.steps,
         updates_per_step=learner.mini_batches,
         sequences_per_step=rollout.prompts_per_step * rollout.samples_per_prompt,

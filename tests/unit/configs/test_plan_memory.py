@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from configs.plan_fit import demands
 from tests.unit.configs.plans import (
     DEEPSEEK_V3,
     GIB,
@@ -18,8 +19,8 @@ from tests.unit.configs.plans import (
     processes,
 )
 
-MEASURED_NANO = {"driver": 0.80, "learner rank": 0.76, "reward actor": 0.30, "sampler": 2.0}
-"""Peak resident GiB of `launch run` with its defaults on 2 cores, 2026-11-22."""
+MEASURED_NANO = {"driver": 0.73, "learner rank": 0.68, "reward actor": 0.31, "sampler": 2.2}
+"""Peak resident GiB of R1-Zero on the nano model on 2 cores, 2026-11-28."""
 
 
 def test_nano_is_within_15_percent_of_what_was_measured() -> None:
@@ -28,6 +29,43 @@ def test_nano_is_within_15_percent_of_what_was_measured() -> None:
         for name, process in processes().items()
     }
     assert planned_gib == pytest.approx(MEASURED_NANO, rel=0.15)
+
+
+RATED = ["reward.helpful_model=none", "reward.safety_model=none"]
+
+
+def test_reward_models_are_within_15_percent_of_what_was_measured() -> None:
+    """The last RL stage of the nano world on 2 cores, 2026-11-28; the driver built no model."""
+    measured = {"learner rank": 0.68, "sampler": 2.18, "reward actor": 0.32, "reward model": 0.47}
+    found = processes("recipe=r1/rl_all", "scale=r1/rl_all_nano_v3", "model=nano_v3", *RATED)
+    assert found["reward model"].count == 2
+    peaks = {name: found[name].total("train", "device") / GIB for name in measured}
+    assert peaks == pytest.approx(measured, rel=0.15)
+
+
+def test_reward_models_by_hand(tmp_path: Path) -> None:
+    """As large as the policy, 7.62e9 parameters, where no folder says more; moved to main memory
+    while they are not needed, both of them on the first machine."""
+    n = 7_615_616_512
+    words = ["recipe=r1/rl_all", *QWEN_7B, "data.general=general.jsonl"]
+    found = processes(*words, *RATED)["reward model"]
+    assert parts(found, "host")["weights"].generate == 2 * n
+    assert "weights" not in parts(found)
+    kept = processes(*words, *RATED, "learner.offload=false")["reward model"]
+    assert parts(kept)["weights"].train == 2 * n
+
+    smollm2(tmp_path)
+    one = [f"reward.helpful_model={tmp_path}", "reward.safety_model=none"]
+    small = processes(*words, *one)["reward model"]
+    assert parts(small, "host")["weights"].train == 2 * 134_515_008
+
+    def main_memory(*words: str) -> float:
+        found = demands(*planned(*words), 0.0)
+        return next(each.needed for each in found if "main memory" in each.place)
+
+    with_them = main_memory(*words, *one)
+    without = main_memory(*words, "data.general=''", *one)
+    assert with_them - without == pytest.approx(2 * (0.46 + 2 * 134_515_008 / GIB))
 
 
 def smollm2(folder: Path) -> list[str]:
