@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin
@@ -60,10 +60,12 @@ _ALLOWED = {
 }
 
 
-def load_config(overrides: Sequence[str]) -> AnyConfig:
+def load_config(overrides: Sequence[str], droppable: Collection[str] = ()) -> AnyConfig:
     """Compose and validate. Every mistake is a UserError with one line per problem.
 
     The settings below stages. of a pipeline are kept as they are, for the stages to be composed.
+    droppable: overrides that are left out where they have no meaning in the kind of run, as what
+    files say is; meant for several runs, they fit some.
     """
     of_stages = [word for word in overrides if word.startswith("stages.")]
     own = [word for word in overrides if word not in of_stages]
@@ -77,7 +79,7 @@ def load_config(overrides: Sequence[str]) -> AnyConfig:
         composed["stages"] = _stage_words(from_files, shared, of_stages)
     elif of_stages:
         raise UserError(f"{_key(of_stages[0])}: only a pipeline has stages, such as recipe=r1")
-    written = [_key(word) for word in own]
+    written = [_key(word) for word in own if word not in droppable]
     problems: list[str] = []
     for path in list(_unknown_paths(composed, _run_class(composed))):
         by_user = [key for key in written if key == path or key.startswith(f"{path}.")]

@@ -28,6 +28,7 @@ from configs.plan_time import StepTime, concurrent_sequences, run_hours, step_ti
 from configs.plan_work import Work, work_of
 from configs.schema import (
     AnyRunConfig,
+    Model,
     NanoModel,
     RewardModelConfig,
     RlConfig,
@@ -96,15 +97,15 @@ def make_plan(config: RunConfig, shape: ModelShape, *, host_gib: float, cores: i
     )
 
 
-def model_facts_of(config: RunConfig) -> Facts | None:
-    """The entries of the model's config.json: of its folder, or else those that the settings give;
-    None when there are neither."""
-    if isinstance(config.model, NanoModel):
-        return {"deepseek_v3": NANO_FACTS, "llama": NANO_STUDENT_FACTS}[config.model.architecture]
-    folder = Path(config.model.path).expanduser()
+def model_facts_of(model: Model) -> Facts | None:
+    """The entries of its config.json: of its folder, or else those that the settings give; None
+    when there are neither."""
+    if isinstance(model, NanoModel):
+        return {"deepseek_v3": NANO_FACTS, "llama": NANO_STUDENT_FACTS}[model.architecture]
+    folder = Path(model.path).expanduser()
     if (folder / "config.json").is_file():
         return read_facts(folder)
-    return config.model.shape or None
+    return model.shape or None
 
 
 def _cautions(work: Work, shape: ModelShape) -> list[str]:
@@ -165,7 +166,7 @@ def describe_plan(config: AnyRunConfig) -> str:
 
 def memory_plan(config: RunConfig) -> dict[str, str]:
     """Peak of each kind of process; `launch plan` shows the parts and their formulas."""
-    facts = model_facts_of(config)
+    facts = model_facts_of(config.model)
     shape = shape_from_facts(facts) if facts is not None else None
     if shape is None or (
         config.cluster.device_kind == "unknown" and (config.cluster.device == "cuda")

@@ -16,6 +16,7 @@ from launch.look_commands import add_look_commands, check
 from launch.score_commands import add_score_commands
 
 if TYPE_CHECKING:
+    from configs.pipeline import AnyConfig
     from configs.schema import RunConfig
 
 _RUN_EXAMPLES = """examples:
@@ -33,7 +34,8 @@ folders of configs/."""
 _PLAN_EXAMPLES = """examples:
   launch plan                                              the nano model on this machine
   launch plan r1_zero model=qwen2_5_7b cluster=8x80 data=gsm8k data.path=train.jsonl \\
-      learner.ranks=8 rollout.samplers=8 learner.gradient_checkpointing=true"""
+      learner.ranks=8 rollout.samplers=8 learner.gradient_checkpointing=true
+  launch plan r1                                           every stage of a pipeline"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -181,19 +183,24 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    config = training_config(options.words, "plan")
+    from configs.compose import load_config
+    from configs.pipeline import PipelineConfig
+
+    config = load_config(as_overrides(options.words))
+    if isinstance(config, PipelineConfig):
+        from launch.plan_pipeline import plan_pipeline
+
+        return plan_pipeline(config, as_json=options.json)
     from launch.plan import plan
 
-    return plan(config, as_json=options.json)
+    return plan(as_training(config, "plan"), as_json=options.json)
 
 
-def training_config(words: list[str], command: str) -> RunConfig:
-    """The settings of a run that trains one model, which is all that these commands know."""
+def as_training(config: AnyConfig, command: str) -> RunConfig:
+    """The settings, checked, of a run that trains one model, which is all that a command knows."""
     from configs.checks import check_settings
-    from configs.compose import load_config
     from configs.schema import RewardModelConfig, RlConfig, SftConfig
 
-    config = load_config(as_overrides(words))
     if not isinstance(config, RlConfig | SftConfig | RewardModelConfig):
         raise UserError(
             f"recipe.kind={config.recipe.kind}: launch {command} knows runs that train one model; "

@@ -55,9 +55,10 @@ def add_look_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
 
 
 def check(options: argparse.Namespace) -> int:
-    from launch.cli import training_config
+    from configs.compose import load_config
+    from launch.cli import as_overrides, as_training
 
-    config = training_config(options.words, "check")
+    config = as_training(load_config(as_overrides(options.words)), "check")
     from launch.doctor.report import check
 
     return check(config, as_json=options.json)

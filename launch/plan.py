@@ -19,7 +19,7 @@ from configs.plan import Plan, make_plan, model_facts_of
 from configs.plan_memory import PHASES, Where
 from configs.plan_placement import NodePlan
 from configs.plan_work import counted
-from configs.schema import FolderModel, RunConfig
+from configs.schema import FolderModel, Model, RunConfig
 from configs.shape import ModelShape, shape_from_facts
 
 WHERES: tuple[Where, ...] = ("device", "host")
@@ -27,8 +27,9 @@ WHERES: tuple[Where, ...] = ("device", "host")
 
 def plan(config: RunConfig, *, as_json: bool) -> int:
     """Print the plan; exit code 2 when the run cannot be as it is set."""
-    host_gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB
-    made = make_plan(config, model_shape(config), host_gib=host_gib, cores=os.cpu_count() or 1)
+    host_gib = main_memory_gib()
+    shape = model_shape(config.model)
+    made = make_plan(config, shape, host_gib=host_gib, cores=os.cpu_count() or 1)
     if as_json:
         print(json.dumps(plan_json(made), indent=2))
         return 2 if made.refusals else 0
@@ -38,16 +39,21 @@ def plan(config: RunConfig, *, as_json: bool) -> int:
     return 0
 
 
-def model_shape(config: RunConfig) -> ModelShape:
+def main_memory_gib() -> float:
+    """Of this machine."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB
+
+
+def model_shape(model: Model) -> ModelShape:
     """In closed form where there is one; else counted on the model built without memory.
 
     Raises UserError when nothing is known about the model.
     """
-    facts = model_facts_of(config)
+    facts = model_facts_of(model)
     if facts is None:
-        assert isinstance(config.model, FolderModel)
+        assert isinstance(model, FolderModel)
         raise UserError(
-            f"model.path={config.model.path}: no config.json there; name a model folder, or choose "
+            f"model.path={model.path}: no config.json there; name a model folder, or choose "
             "a model= whose sizes are known, such as model=qwen2_5_7b"
         )
     shape = shape_from_facts(facts)

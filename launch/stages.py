@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from configs.checks import check_settings
 from configs.compose import CONFIG_DIR, load_config
@@ -45,27 +47,36 @@ def stage_runs(config: PipelineConfig) -> list[StageRun]:
     """Every stage with its settings, checked; mistakes of all of them are named at once."""
     names = [stage.name for stage in STAGES]
     _check_names(config, names)
-    problems: list[str] = []
+    problems: dict[str, list[str]] = {}
+    """Line -> stages that it is true of."""
     runs = []
     without = config.recipe.without if student_of(config) else [*config.recipe.without, STUDENT]
     for stage in stages_until(config.recipe.until, without):
         words = words_of(stage, config)
         try:
-            composed = load_config(words)
+            composed = load_config(words, droppable=config.stages.get(EVERY_STAGE, []))
             assert not isinstance(composed, PipelineConfig), stage
             if not isinstance(composed, EvaluationConfig):
                 check_settings(composed)
             _check_place(composed, config)
         except UserError as error:
-            problems += [f"stages.{stage.name}: {line}" for line in str(error).splitlines()]
+            for line in str(error).splitlines():
+                problems.setdefault(line, []).append(stage.name)
         else:
             if isinstance(composed.cluster, KubernetesCluster):
                 cluster = composed.cluster.in_pods()
                 composed = composed.model_copy(update={"cluster": cluster})
             runs.append(StageRun(stage, stage_folder(config, stage.name), tuple(words), composed))
     if problems:
-        raise UserError("\n".join(problems))
+        raise UserError("\n".join(_named(problems)))
     return runs
+
+
+def _named(problems: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """A line for each problem, with the stages that have it."""
+    for line, (first, *others) in problems.items():
+        more = f" and {len(others)} more" if others else ""
+        yield f"stages.{first}{more}: {line}"
 
 
 def actors_on_a_node(config: AnyConfig) -> int:
@@ -137,7 +148,15 @@ def _model_words(model: Model) -> list[str]:
     if isinstance(model, NanoModel):
         option = "nano_student" if model.architecture == "llama" else "nano_v3"
     changed = model.model_dump(mode="json", exclude={"kind"}, exclude_defaults=True)
-    return [f"model={option}", *(f"model.{key}={value}" for key, value in changed.items())]
+    return [f"model={option}", *(f"model.{key}={_value(each)}" for key, each in changed.items())]
+
+
+def _value(value: Any) -> str:
+    """As Hydra reads it: keys of a mapping stand without quotes."""
+    if not isinstance(value, dict):
+        return str(value)
+    pairs = (f"{key}: {json.dumps(each)}" for key, each in cast(dict[str, Any], value).items())
+    return "{" + ", ".join(pairs) + "}"
 
 
 def _check_place(stage: StageConfig, pipeline: PipelineConfig) -> None:

@@ -31,7 +31,7 @@ DEEPSEEK_V3 = [
 @cache
 def planned(*words: str) -> tuple[Work, ModelShape]:
     config = load_config(words)
-    facts = model_facts_of(config)
+    facts = model_facts_of(config.model)
     assert facts is not None
     shape = shape_from_facts(facts)
     assert shape is not None

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-import launch.run
+import launch.driver
 from launch.cli import as_overrides, main
 from tests.run_folders import make_run
 
@@ -135,6 +135,6 @@ def test_an_interrupt_says_how_to_go_on(
     def interrupted(config: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(launch.run, "run", interrupted)
+    monkeypatch.setattr(launch.driver, "drive", interrupted)
     assert main(["run", f"run_dir={tmp_path}/run"]) == 130
     assert capsys.readouterr().err == "interrupted; run the same command again to continue\n"

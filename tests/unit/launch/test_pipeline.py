@@ -101,6 +101,29 @@ def test_mistakes_are_named_before_anything_runs(tmp_path: Path, word: str, expe
     assert expected in str(caught.value)
 
 
+def test_what_is_said_of_all_stages_goes_to_those_that_have_it(tmp_path: Path) -> None:
+    _, runs = pipeline(tmp_path, "stages.all.learner.ranks=1", "stages.rl_all.learner.ranks=2")
+    ranks = {
+        name: run.config.model_dump().get("learner", {}).get("ranks") for name, run in runs.items()
+    }
+    assert ranks.pop("rl_all") == 2
+    assert ranks["cold_start_data"] is None and ranks["evaluation"] is None
+    assert set(ranks.values()) == {1, None}
+    with pytest.raises(UserError) as caught:
+        pipeline(tmp_path, "stages.all.learner.rankz=1")
+    expected = "stages.zero and 8 more: unknown key 'learner.rankz'; did you mean 'learner.ranks'?"
+    assert str(caught.value) == expected
+    with pytest.raises(UserError, match=r"ranks is no setting of recipe\.kind=sampled_data"):
+        pipeline(tmp_path, "stages.cold_start_data.learner.ranks=1")
+
+
+def test_a_model_of_which_only_the_sizes_are_known_goes_to_the_stages(tmp_path: Path) -> None:
+    words = ["recipe.scale=", "model=qwen2_5_7b", "recipe.until=zero", "stages.zero.data=gsm8k"]
+    config, runs = pipeline(tmp_path, *words, "stages.zero.data.path=x")
+    model = runs["zero"].config.model_dump()["model"]
+    assert model == config.model.model_dump() and model["shape"]["model_type"] == "qwen2"
+
+
 def test_a_stage_is_skipped_until_something_changes(tmp_path: Path) -> None:
     config, runs = pipeline(tmp_path, "recipe.until=cold_start_data")
     zero, data = runs["zero"], runs["cold_start_data"]

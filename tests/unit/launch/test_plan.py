@@ -18,7 +18,7 @@ from tests.unit.launch.test_cli import HEAVY, loaded_after
 
 def printed(words: list[str], width: int) -> list[str]:
     config = load_config(words)
-    made = make_plan(config, model_shape(config), host_gib=16.0, cores=2)
+    made = make_plan(config, model_shape(config.model), host_gib=16.0, cores=2)
     console = Console(width=width, record=True, file=io.StringIO(), highlight=False)
     print_plan(made, console)
     return console.export_text().splitlines()
@@ -60,7 +60,7 @@ def test_json_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_keys_of_the_json() -> None:
     config = load_config([])
-    found = plan_json(make_plan(config, model_shape(config), host_gib=16.0, cores=2))
+    found = plan_json(make_plan(config, model_shape(config.model), host_gib=16.0, cores=2))
     assert sorted(found) == [
         "batch",
         "cautions",
