@@ -18,7 +18,7 @@ from configs.schema import AnyRunConfig, Cluster, Model, RunSettings
 from configs.settings import NonNegative, Positive, Settings
 
 EVERY_STAGE = "all"
-"""stages.all.KEY=VALUE goes to every stage."""
+"""stages.all.KEY=VALUE goes to every stage that has such a setting."""
 
 
 class PipelineRecipe(Settings):
@@ -45,7 +45,7 @@ class PipelineConfig(RunSettings):
     model: Model
     """The base model, which both rounds of fine-tuning start from."""
     stages: dict[str, list[str]] = {}
-    """Stage -> settings of its own, ["recipe.steps=10"]; all: of every stage."""
+    """Stage -> settings of its own, ["recipe.steps=10"]; all: of every stage that has them."""
     cluster: Cluster
 
 

@@ -56,12 +56,16 @@ def add_look_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
 
 def check(options: argparse.Namespace) -> int:
     from configs.compose import load_config
+    from configs.pipeline import PipelineConfig
     from launch.cli import as_overrides, as_training
-
-    config = as_training(load_config(as_overrides(options.words)), "check")
     from launch.doctor.report import check
+    from launch.stages import stage_runs
 
-    return check(config, as_json=options.json)
+    config = load_config(as_overrides(options.words))
+    if isinstance(config, PipelineConfig):  # its first stage asks for what the others do
+        first = stage_runs(config)[0].config
+        config = first.model_copy(update={"run_dir": config.run_dir})
+    return check(as_training(config, "check"), as_json=options.json)
 
 
 def _compare(options: argparse.Namespace) -> int:

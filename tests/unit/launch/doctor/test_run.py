@@ -144,3 +144,5 @@ def test_the_command_on_this_machine(
     output = capsys.readouterr().out
     assert "problem   run folder     /proc: " in output
     assert "-> choose a run_dir that you may write to" in output
+    assert main(["check", "r1", f"run_dir={tmp_path}/r1"]) == 0
+    assert f"{tmp_path}: writable" in capsys.readouterr().out
