@@ -7,18 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from launch.claims import CLAIMS, Claim, Numbers, Runs, as_dots, as_markdown, curves
+from launch.claims import CLAIMS, Claim, Numbers, as_dots, as_markdown, curves
+from launch.claims_runs import Runs
 
 HOLDING: dict[str, Numbers] = {
     "a1": {"pass@1 before": 0.2, "pass@1 after": 0.9, "tokens before": 12.0, "tokens after": 17.0},
     "a2": {
-        "pass@1 at a cap of 14": 0.4,
+        "pass@1 at a cap of 19": 0.4,
         "pass@1 after raising it": 0.8,
-        "tokens at a cap of 14": 10.0,
+        "tokens at a cap of 19": 10.0,
         "tokens after raising it": 16.0,
     },
-    "b": {"pass@1": 0.7, "cons@16": 0.8},
-    "c": {
+    "b": {"pass@1 at 0.6": 0.97, "pass@1 at 1": 0.7, "cons@16 at 0.6": 0.97, "cons@16 at 1": 0.8},
+    "c1": {
+        "language base": 0.8,
+        "language without": 0.6,
+        "language with": 0.99,
+        "pass@1 base": 0.2,
+        "pass@1 without": 0.9,
+        "pass@1 with": 0.88,
+    },
+    "c2": {
         "language without": 0.6,
         "language with": 0.99,
         "pass@1 without": 0.9,
@@ -49,14 +58,19 @@ HOLDING: dict[str, Numbers] = {
         "accuracy, last steps": 0.8,
     },
     "f": {"distilled": 0.5, "RL alone": 0.2},
-    "g1": {"pass@1, epsilon 0.2": 0.7, "pass@1, epsilon 10": 0.8},
+    "g1": {
+        "pass@1, epsilon 0.2": 0.7,
+        "pass@1, epsilon 10": 0.8,
+        "of the tokens clipped at 0.2": 0.01,
+    },
     "g2": {"pass@1, fixed": 0.7, "pass@1, refreshed": 0.8},
 }
 DECIDING: dict[str, str] = {
     "a1": "pass@1 after",
     "a2": "tokens after raising it",
-    "b": "cons@16",
-    "c": "language with",
+    "b": "cons@16 at 1",
+    "c1": "language with",
+    "c2": "language with",
     "d": "pass@1 Dev2",
     "e1": "worth R1",
     "e2": "preference, last steps",
@@ -91,13 +105,14 @@ def test_the_page_says_plainly_how_often_it_held() -> None:
 
 
 def test_the_drawing_has_every_number_and_the_same_verdicts() -> None:
-    failing = HOLDING["b"] | {"cons@16": 0.0}
+    failing = HOLDING["b"] | {"cons@16 at 1": 0.0}
     results = {name: [numbers, numbers] for name, numbers in HOLDING.items()}
     dots = {
         each.title[:2].strip(":"): each
         for each in as_dots(results | {"b": [HOLDING["b"], failing]})
     }
-    assert dots["b"].numbers == {"pass@1": [0.7, 0.7], "cons@16": [0.8, 0.0]}
+    assert dots["b"].numbers["pass@1 at 1"] == [0.7, 0.7]
+    assert dots["b"].numbers["cons@16 at 1"] == [0.8, 0.0]
     assert dots["b"].verdict == "held with 1 of 2 seeds"
     assert {each.verdict for name, each in dots.items() if name != "b"} == {
         "held with 2 of 2 seeds"
@@ -117,7 +132,7 @@ def test_the_curves_are_those_of_each_seed_and_no_run_is_started_twice(
 
     monkeypatch.setattr(Runs, "_run", pretend)
     for seed in (0, 1):
-        for place, accuracy in (("r1/stages/zero", 0.5), ("cap", 0.25)):
+        for place, accuracy in (("r1/stages/zero", 0.5), ("capped", 0.25)):
             folder = tmp_path / f"seed-{seed}" / place
             folder.mkdir(parents=True)
             line = {
@@ -129,4 +144,4 @@ def test_the_curves_are_those_of_each_seed_and_no_run_is_started_twice(
     values = [panel.values for panel in curves(runs)]
     assert values == [[[0.5], [0.5]], [[5.0], [6.0]], [[2.5], [3.5]]]
     curves(runs)
-    assert started == [f"run_dir={tmp_path}/seed-{seed}/cap" for seed in (0, 1)]
+    assert started == [f"run_dir={tmp_path}/seed-{seed}/capped" for seed in (0, 1)]
