@@ -61,7 +61,7 @@ def status(run_dir: Path, *, as_json: bool) -> int:
     for alarm in run["alarms"]:
         print(f"alarm   {alarm}")
     for stage in run["stages"]:
-        print(f"stage   {stage['name']}: {stage['state']}{_seconds(stage)}")
+        print(f"stage   {stage['name']}: {_of_stage(stage)}")
     for life in run["lives"]:
         print(f"life    {life['attempt']} on {life['host']}: {_ending(life)}")
     return 0
@@ -130,7 +130,7 @@ def _progress(run: dict[str, Any]) -> str:
     if run["phase"] is None:
         return "not started"
     ago = clock(time.time() - run["updated"])
-    return f"{run['phase']}, step {run['step']}/{run['steps'] or '?'}, {ago} ago"
+    return f"{run['phase']}, step {run['step'] or 0}/{run['steps'] or '?'}, {ago} ago"
 
 
 def _alarms(status: dict[str, Any], *, alive: bool) -> list[str]:
@@ -147,12 +147,17 @@ def _stages(run_dir: Path) -> list[dict[str, Any]]:
         manifest = read_manifest(run_dir / "stages" / stage.name)
         if manifest is not None:
             state = "made" if manifest.complete else "begun"
-            found.append({"name": stage.name, "state": state, "seconds": manifest.seconds})
+            status = _read(run_dir / "stages" / stage.name / "status.json", {})
+            progress = {key: status.get(key) for key in ("phase", "step", "steps", "updated")}
+            about = {"name": stage.name, "state": state, "seconds": manifest.seconds}
+            found.append(about | progress)
     return found
 
 
-def _seconds(stage: dict[str, Any]) -> str:
-    return f" in {clock(stage['seconds'])}" if stage["state"] == "made" else ""
+def _of_stage(stage: dict[str, Any]) -> str:
+    if stage["state"] == "made":
+        return f"made in {clock(stage['seconds'])}"
+    return f"begun; {_progress(stage)}"
 
 
 def _ending(life: dict[str, Any]) -> str:

@@ -240,6 +240,12 @@ def test_a_pipeline_is_watched_and_stopped_like_a_run(
         ("zero", "made"),
         ("cold_start_data", "begun"),
     ]
+    running = {"phase": "sampling", "step": 0, "updated": time.time()}
+    (runs[1].folder / "status.json").write_text(json.dumps(running))
+    assert main(["status", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "stage   zero: made in 0:0" in said
+    assert "stage   cold_start_data: begun; sampling, step 0/?, 0:00 ago" in said
     job = json.loads((tmp_path / "job.json").read_text())
     write_job(tmp_path, Job(**(job | {"mark": "an earlier process"})))
     assert main(["resume", str(tmp_path)]) == 0
