@@ -18,6 +18,9 @@ Measures = Mapping[str, Mapping[str, Any]]
 """Model -> benchmark -> its measures."""
 CAP = 19
 """Tokens: enough for most worked solutions of the nano world, two short of the longest."""
+RAISED_AT = 10
+"""Steps, of four updates each."""
+CAPPED = (f"rollout.max_tokens={CAP}", f"recipe.eval_every={RAISED_AT}")
 
 
 class Runs:
@@ -41,10 +44,15 @@ class Runs:
         return self._folder / name
 
     @cached_property
-    def length_cap(self) -> Path:
-        """Folder of a run of R1-Zero whose cap on the length is raised in its middle."""
-        words = ["recipe.steps=60", "recipe.eval_every=30", f"rollout.max_tokens={CAP}"]
-        return self.changed("capped", "zero", *words, "rollout.max_tokens_schedule={120: 48}")
+    def capped(self) -> Path:
+        """Folder of a run of R1-Zero whose cap on the length is too low for some problems."""
+        return self.changed("capped", "zero", *CAPPED)
+
+    @cached_property
+    def raised(self) -> Path:
+        """The same, with the cap raised early, while answers that need more are still tried."""
+        schedule = f"rollout.max_tokens_schedule={{{4 * RAISED_AT}: 48}}"
+        return self.changed("raised", "zero", *CAPPED, schedule)
 
     def measures(self) -> Measures:
         """Of the pipeline's own evaluation."""

@@ -13,10 +13,12 @@ from launch.claims_runs import Runs
 HOLDING: dict[str, Numbers] = {
     "a1": {"pass@1 before": 0.2, "pass@1 after": 0.9, "tokens before": 12.0, "tokens after": 17.0},
     "a2": {
-        "pass@1 at a cap of 19": 0.4,
-        "pass@1 after raising it": 0.8,
-        "tokens at a cap of 19": 10.0,
-        "tokens after raising it": 16.0,
+        "pass@1 before raising it": 0.6,
+        "pass@1 with it raised": 0.85,
+        "pass@1 with it kept": 0.7,
+        "tokens before raising it": 14.0,
+        "tokens with it raised": 16.0,
+        "tokens with it kept": 14.5,
     },
     "b": {"pass@1 at 0.6": 0.97, "pass@1 at 1": 0.7, "cons@16 at 0.6": 0.97, "cons@16 at 1": 0.8},
     "c1": {
@@ -67,7 +69,7 @@ HOLDING: dict[str, Numbers] = {
 }
 DECIDING: dict[str, str] = {
     "a1": "pass@1 after",
-    "a2": "tokens after raising it",
+    "a2": "pass@1 with it raised",
     "b": "cons@16 at 1",
     "c1": "language with",
     "c2": "language with",
@@ -132,7 +134,7 @@ def test_the_curves_are_those_of_each_seed_and_no_run_is_started_twice(
 
     monkeypatch.setattr(Runs, "_run", pretend)
     for seed in (0, 1):
-        for place, accuracy in (("r1/stages/zero", 0.5), ("capped", 0.25)):
+        for place, accuracy in (("r1/stages/zero", 0.5), ("capped", 0.25), ("raised", 0.75)):
             folder = tmp_path / f"seed-{seed}" / place
             folder.mkdir(parents=True)
             line = {
@@ -142,6 +144,8 @@ def test_the_curves_are_those_of_each_seed_and_no_run_is_started_twice(
             (folder / "metrics.jsonl").write_text(json.dumps({"step": 1, **line}) + "\n")
     runs = [Runs(tmp_path, 0), Runs(tmp_path, 1)]
     values = [panel.values for panel in curves(runs)]
-    assert values == [[[0.5], [0.5]], [[5.0], [6.0]], [[2.5], [3.5]]]
+    assert values == [[[0.5], [0.5]], [[5.0], [6.0]], [[0.25], [0.25]], [[0.75], [0.75]]]
     curves(runs)
-    assert started == [f"run_dir={tmp_path}/seed-{seed}/capped" for seed in (0, 1)]
+    assert sorted(started) == sorted(
+        f"run_dir={tmp_path}/seed-{seed}/{name}" for seed in (0, 1) for name in ("capped", "raised")
+    )
