@@ -28,7 +28,7 @@ bench: setup
 faults: setup
 	.venv/bin/python -m pytest tests/faults -m "slow or not slow"
 
-# Hours: the whole pipeline and six variations of its stages, for three seeds.
+# Two hours: the whole pipeline and variations of its stages, for three seeds.
 claims: setup
 	.venv/bin/python -m launch.claims
 
