@@ -96,7 +96,7 @@ def test_the_load_of_the_engine_is_that_of_the_last_call(sampler: VllmSampler) -
 def test_sequences_that_lose_their_place_are_counted(
     folder: Path, from_another_engine: list[Completion]
 ) -> None:
-    """A KV cache for a few of the 36 sequences: no completion is lost, and most are put back."""
+    """A KV cache for a few of the 36 sequences: no completion is lost, though some are put back."""
     with vllm_sampler(folder, max_concurrent=36, kv_cache_gib=SMALL_CACHE) as engine:
         scheduler = cast(Any, engine)._engine.engine_core.engine_core.scheduler
         put_back = Mock(wraps=scheduler._preempt_request)

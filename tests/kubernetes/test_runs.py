@@ -29,6 +29,15 @@ def pods(server: Server, tmp_path: Path) -> Iterator[Operator]:
         yield running
 
 
+def in_pods(run_dir: Path, claim: Path) -> list[str]:
+    """Settings of a run on the stand-in, whose claim is a folder here."""
+    return [
+        f"run_dir={run_dir}",
+        *("cluster=kubernetes", "cluster.image=r1:1", "cluster.runs_claim=runs"),
+        *(f"cluster.runs_path={claim}", "cluster.threads=2"),
+    ]
+
+
 def status_of(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     capsys.readouterr()
     assert main(["status", str(run_dir), "--json"]) == 0
@@ -59,13 +68,8 @@ def test_a_run_is_submitted_evicted_stopped_and_resumed(
     claim.mkdir()
     words = [
         *TINY,
-        f"run_dir={run_dir}",
+        *in_pods(run_dir, claim),
         f"model.cache_dir={tmp_path}/cache",
-        "cluster=kubernetes",
-        "cluster.image=r1:1",
-        "cluster.runs_claim=runs",
-        f"cluster.runs_path={claim}",
-        "cluster.threads=2",
         "cluster.secrets=[keys]",
     ]
     for name, secret in SECRETS.items():
@@ -127,13 +131,8 @@ def test_a_pipeline_is_one_job_whose_stages_go_on_after_an_eviction(
     words = [
         "recipe.until=zero",
         *of_stage,
-        f"run_dir={run_dir}",
+        *in_pods(run_dir, claim),
         f"model.cache_dir={tmp_path}/cache",
-        "cluster=kubernetes",
-        "cluster.image=r1:1",
-        "cluster.runs_claim=runs",
-        f"cluster.runs_path={claim}",
-        "cluster.threads=2",
     ]
     assert main(["run", "r1", *words]) == 0
     zero = claim / "r1" / "stages" / "zero"
