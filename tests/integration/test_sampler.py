@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-from unittest.mock import Mock
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -34,8 +33,6 @@ pytestmark = pytest.mark.integration
 PLAIN = SamplingSettings(temperature=1.0, top_p=1.0, max_tokens=32)
 REPEATED = requests(prompts(9), 4)
 """36 requests on 24 places: some wait until others have finished."""
-SMALL_CACHE = 2.0**-8
-"""GiB."""
 TOLERANCE = 5e-5
 """Nats between two float32 engines on weights this large, where log-probs reach -20."""
 
@@ -91,22 +88,6 @@ def test_the_load_of_the_engine_is_that_of_the_last_call(sampler: VllmSampler) -
     assert sampler.load.most_waiting == 0
     assert sampler.load.running_sum <= sampler.load.steps
     assert sampler.load.kv_cache_usage < usage
-
-
-def test_sequences_that_lose_their_place_are_counted(
-    folder: Path, from_another_engine: list[Completion]
-) -> None:
-    """A KV cache for a few of the 36 sequences: no completion is lost, though some are put back."""
-    with vllm_sampler(folder, max_concurrent=36, kv_cache_gib=SMALL_CACHE) as engine:
-        scheduler = cast(Any, engine)._engine.engine_core.engine_core.scheduler
-        put_back = Mock(wraps=scheduler._preempt_request)
-        scheduler._preempt_request = put_back
-        found = list(engine.generate(REPEATED, PLAIN))
-        assert by_request(found).keys() == by_request(from_another_engine).keys()
-        assert engine.load.kv_cache_usage > 0.9
-        assert engine.load.preemptions == put_back.call_count > 0
-        list(engine.generate(REPEATED[:1], PLAIN))
-        assert engine.load.preemptions == 0
 
 
 def test_completions_arrive_one_by_one_as_they_finish(sampler: VllmSampler) -> None:
