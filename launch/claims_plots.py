@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from math import ceil
 from textwrap import wrap
 
 COLOURS = ("#0072b2", "#d55e00", "#00805e", "#b0508a", "#b07d00", "#3f3f9f")
@@ -92,12 +93,14 @@ def _claim(claim: Dots, top: float, parts: list[str]) -> float:
     top += LINE_HEIGHT
     parts.append(_text(20, top, claim.verdict, colour=SOFT))
     parts.append(_text(left, top, "0", anchor="middle", colour=SOFT))
-    parts.append(_text(right, top, "100 %", anchor="middle", colour=SOFT))
     tokens = [v for name, values in claim.numbers.items() if in_tokens(name) for v in values]
+    most_tokens = ceil(max(tokens, default=0))
+    end = f"100 %, {most_tokens} tokens" if tokens else "100 %"
+    parts.append(_text(right, top, end, anchor="middle", colour=SOFT))
     for name, values in claim.numbers.items():
         y = top + ROW * 0.7
         top += ROW
-        highest = 1.1 * max(tokens) if in_tokens(name) else 1.0
+        highest = most_tokens if in_tokens(name) else 1.0
         mean = sum(values) / len(values)
         parts.append(f'<line x1="{left}" x2="{right}" y1="{y:g}" y2="{y:g}" stroke="{LINE}"/>')
         parts.append(_text(left - 12, y + 4, name, anchor="end"))

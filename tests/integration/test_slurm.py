@@ -175,19 +175,31 @@ def test_two_runs_share_a_node_and_a_home_with_an_old_token(
     runs = Runs(cluster, {"HOME": str(home)})
     one, other = tmp_path / "one", tmp_path / "other"
     shared = ["cluster=slurm", "cluster.cpus_per_node=2", "cluster.sbatch=['--nodelist=n1']"]
-    tuning = [*FINE_TUNING, *shared, f"model.cache_dir={cache_dir}"]
-    runs.launch("run", *tuning, f"run_dir={one}")
-    # Long enough not to end by itself.
-    runs.launch("run", *tuning, "recipe.epochs=400", f"run_dir={other}")
-    runs.wait_for_life(one, 1)
-    runs.wait_for_life(other, 1)
-    assert runs.wait_for_job(one) == "COMPLETED"
-    assert final_sha256(one)
-    in_use = runs.launch("ls", str(tmp_path))
-    assert "finished" in in_use and "running" in in_use
-    runs.launch("cancel", str(other))
-    assert runs.status(other)["detail"].startswith("CANCELLED")
+    # Long enough for the first to be still there when the second is.
+    tuning = [*FINE_TUNING, *shared, "recipe.epochs=20", f"model.cache_dir={cache_dir}"]
+    for run_dir in (one, other):
+        runs.launch("run", *tuning, f"run_dir={run_dir}")
+    for run_dir in (one, other):
+        runs.wait_for_life(run_dir, 1)
+    assert runs.launch("ls", str(tmp_path)).count("running") == 2
+    for run_dir in (one, other):
+        assert runs.wait_for_job(run_dir) == "COMPLETED"
+        assert [life["exit_code"] for life in runs.status(run_dir)["lives"]] == [0]
+    assert final_sha256(one) == final_sha256(other)
     assert nothing_is_left(one) and nothing_is_left(other)
+
+
+def test_a_run_that_is_cancelled_is_gone(
+    cluster: SlurmCluster, tmp_path: Path, cache_dir: Path
+) -> None:
+    runs, run_dir = Runs(cluster), tmp_path / "run"
+    words = [*FINE_TUNING, "cluster=slurm", f"model.cache_dir={cache_dir}"]
+    # More epochs than end by themselves.
+    runs.launch("run", *words, "recipe.epochs=400", f"run_dir={run_dir}")
+    runs.wait_for_life(run_dir, 1)
+    runs.launch("cancel", str(run_dir))
+    assert runs.status(run_dir)["detail"].startswith("CANCELLED")
+    assert nothing_is_left(run_dir)
     time.sleep(8)  # longer than SLURM lets a job wait that is queued again
     assert cluster.command("squeue", "-h") == ""
 

@@ -27,19 +27,19 @@ def elements(svg: str, tag: str) -> list[ElementTree.Element]:
 
 
 def test_a_dot_for_each_seed_stands_at_its_value() -> None:
-    numbers = {"pass@1": [0.25, 1.0], "tokens": [10.0, 20.0]}
+    numbers = {"pass@1": [0.25, 1.0], "tokens": [10.0, 19.5]}
     drawing = dots_svg([Dots("a: it <grows>", "held with 2 of 2 seeds", numbers)], [0, 1])
     of_legend, dots = elements(drawing, "circle")[:2], elements(drawing, "circle")[2:]
     width = WIDTH - RIGHT - LEFT
     places = [float(dot.attrib["cx"]) - LEFT for dot in dots]
     shares = [place / width for place in places]
-    assert shares == pytest.approx([0.25, 1.0, 10 / 22, 20 / 22], abs=1e-3)
+    assert shares == pytest.approx([0.25, 1.0, 10 / 20, 19.5 / 20], abs=1e-3)
     colours = [dot.attrib["fill"] for dot in of_legend]
     assert [dot.attrib["fill"] for dot in dots] == colours * 2 and len(set(colours)) == 2
     texts = [each.text for each in elements(drawing, "text")]
     assert texts == [
-        *("seed 0", "seed 1", "a: it <grows>", "held with 2 of 2 seeds", "0", "100 %"),
-        *("pass@1", "62.5 %", "tokens", "15.0"),
+        *("seed 0", "seed 1", "a: it <grows>", "held with 2 of 2 seeds", "0"),
+        *("100 %, 20 tokens", "pass@1", "62.5 %", "tokens", "14.8"),
     ]
 
 
