@@ -13,19 +13,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from configs.schema import NanoModel
+from launch import claims_measures
+from launch.claims_measures import Numbers
 from launch.claims_plots import Curves, Dots, curves_svg, dots_svg, shown
-from launch.claims_runs import CAP, RAISED_AT, Runs, evaluations, language, pass_at_1, votes, worth
+from launch.claims_runs import CAP, RAISED_AT, Runs
 from launch.run_folder import write_atomically
 from launch.trackers import read_metrics
-from recipes.evaluation import Evaluation
-from recipes.nano_base import build_base
 
-Numbers = dict[str, float]
 VISIBLE = 0.02
 """Less is called no difference; the confidence intervals of one seed are wider than this."""
-NEVER = 10**6
-"""Updates: more than any of these runs has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,148 +35,12 @@ class Claim:
     holds: Callable[[Numbers], bool]
 
 
-def _zero(runs: Runs) -> Numbers:
-    first, *_, last = evaluations(runs.stage("zero"))
-    return _rise({"before": first, "after": last})
-
-
-def _length_cap(runs: Runs) -> Numbers:
-    _, before, *_, after = evaluations(runs.raised)
-    kept = evaluations(runs.capped)[-1]
-    return _rise({"before raising it": before, "with it raised": after, "with it kept": kept})
-
-
-def _rise(found: Mapping[str, Evaluation]) -> Numbers:
-    """found: when -> evaluation."""
-    return {
-        **{f"pass@1 {when}": each.pass_at_1 for when, each in found.items()},
-        **{f"tokens {when}": each.mean_length for when, each in found.items()},
-    }
-
-
-def _votes(runs: Runs) -> Numbers:
-    models = {"zero": runs.stage("zero") / "final"}
-    words = ["models.zero.template=r1_zero", "recipe.benchmark=nano"]
-    free = ["recipe.temperature=1", "recipe.top_p=1"]
-    found = {
-        "at 0.6": runs.measures(),
-        "at 1": runs.evaluated("votes", models, *words, *free),
-    }
-    return {
-        **{f"pass@1 {when}": pass_at_1(each["zero"]) for when, each in found.items()},
-        **{f"cons@16 {when}": votes(each["zero"]) for when, each in found.items()},
-    }
-
-
-def _language(runs: Runs) -> Numbers:
-    """The base model and R1-Zero; in Dev1 there is hardly a mixed answer left to decay from."""
-    rewarded = runs.changed(
-        "zero-language", "zero", "reward.language=1", "reward.min_language_words=1"
-    )
-    models = {"base": build_base(NanoModel()), "rewarded": rewarded / "final"}
-    words = [f"models.{model}.template=r1_zero" for model in models]
-    found = runs.evaluated("language", models, *words, "recipe.benchmark=nano")
-    shown = {
-        "base": found["base"],
-        "without": runs.measures()["zero"],
-        "with": found["rewarded"],
-    }
-    return {
-        **{f"language {name}": language(each) for name, each in shown.items()},
-        **{f"pass@1 {name}": pass_at_1(each) for name, each in shown.items()},
-    }
-
-
-def _language_of_dev2(runs: Runs) -> Numbers:
-    model = f"model.path={runs.stage('sft_cold_start') / 'final'}"
-    without = runs.changed("no-language", "rl_reasoning", model, "reward.language=0") / "final"
-    shown = {
-        "without": runs.evaluated("no-language-evaluation", {"bare": without})["bare"],
-        "with": runs.measures()["rl_reasoning"],
-    }
-    return {
-        **{f"language {name}": language(each) for name, each in shown.items()},
-        **{f"pass@1 {name}": pass_at_1(each) for name, each in shown.items()},
-    }
-
-
-def _cold_start(runs: Runs) -> Numbers:
-    table = runs.measures()
-    stages = {"R1-Zero": "zero", "Dev1": "sft_cold_start", "Dev2": "rl_reasoning"}
-    return {
-        **{f"pass@1 {title}": pass_at_1(table[name]) for title, name in stages.items()},
-        **{f"language {title}": language(table[name]) for title, name in stages.items()},
-    }
-
-
-def _all_scenarios(runs: Runs) -> Numbers:
-    table = runs.measures()
-    stages = {"Dev2": "rl_reasoning", "Dev3": "sft_800k", "R1": "rl_all"}
-    return {
-        **{f"worth {title}": worth(table[name]) for title, name in stages.items()},
-        **{f"pass@1 {title}": pass_at_1(table[name]) for title, name in stages.items()},
-    }
-
-
-def _hacking(runs: Runs) -> Numbers:
-    models = {
-        "model.path": "sft_800k",
-        "reward.helpful_model": "reward_helpful",
-        "reward.safety_model": "reward_safety",
-    }
-    words = [f"{setting}={runs.stage(stage) / 'final'}" for setting, stage in models.items()]
-    always = ["recipe.general_from_step=0", "recipe.steps=60", "reward.preference=3"]
-    lines = read_metrics(runs.changed("always", "rl_all", *words, *always) / "metrics.jsonl")
-    preference = [line["reward/preference/mean"] for line in lines]
-    truth = [line["reward/true_preference/mean"] for line in lines]
-    accuracy = [line["reward/accuracy/mean"] for line in lines]
-    return {
-        "preference, first steps": _mean(preference[:5]),
-        "preference, last steps": _mean(preference[-5:]),
-        "true worth, best steps": max(_mean(truth[i : i + 5]) for i in range(len(truth) - 4)),
-        "true worth, last steps": _mean(truth[-5:]),
-        "accuracy, first steps": _mean(accuracy[:5]),
-        "accuracy, last steps": _mean(accuracy[-5:]),
-    }
-
-
-def _distillation(runs: Runs) -> Numbers:
-    table = runs.measures()
-    return {"distilled": pass_at_1(table["distill"]), "RL alone": pass_at_1(table["student_rl"])}
-
-
-def _clipping(runs: Runs) -> Numbers:
-    model = f"model.path={runs.stage('sft_cold_start') / 'final'}"
-    words = [model, "algorithm.clip_low=0.2", "algorithm.clip_high=0.2"]
-    tight = runs.changed("clip-0.2", "rl_reasoning", *words)
-    clipped = [line["actor/pg_clipfrac"] for line in read_metrics(tight / "metrics.jsonl")]
-    return {
-        "pass@1, epsilon 0.2": evaluations(tight)[-1].pass_at_1,
-        "pass@1, epsilon 10": evaluations(runs.stage("rl_reasoning"))[-1].pass_at_1,
-        "of the tokens clipped at 0.2": _mean(clipped),
-    }
-
-
-def _reference(runs: Runs) -> Numbers:
-    """With a weight of the KL term that is felt within so short a run; the paper's is 0.001."""
-    found: Numbers = {}
-    for name, updates in {"fixed": NEVER, "refreshed": 20}.items():
-        words = [f"algorithm.reference_refresh_updates={updates}", "algorithm.kl_coef=1.0"]
-        last = evaluations(runs.changed(f"reference-{name}", "zero", *words))[-1]
-        found[f"pass@1, {name}"] = last.pass_at_1
-    return found
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
 CLAIMS = (
     Claim(
         "a1",
         "R1-Zero learns to reason by rule rewards alone, and its responses grow",
         "2, Fig. 1",
-        _zero,
+        claims_measures.learning,
         lambda n: (
             n["pass@1 after"] > n["pass@1 before"] + 0.2 and n["tokens after"] > n["tokens before"]
         ),
@@ -190,7 +50,7 @@ CLAIMS = (
         f"raising the length cap gives a second rise (here from {CAP} tokens, after {RAISED_AT} "
         "steps)",
         "2, Fig. 1",
-        _length_cap,
+        claims_measures.length_cap,
         lambda n: (
             n["pass@1 with it raised"] > n["pass@1 before raising it"] + VISIBLE
             and n["pass@1 with it raised"] > n["pass@1 with it kept"] + VISIBLE
@@ -202,7 +62,7 @@ CLAIMS = (
         "a vote of 16 samples is right more often than one of them (at temperature 1; at the "
         "paper's 0.6 R1-Zero leaves little to win here)",
         "2.3",
-        _votes,
+        claims_measures.voting,
         lambda n: n["cons@16 at 1"] > n["pass@1 at 1"] + VISIBLE,
     ),
     Claim(
@@ -210,7 +70,7 @@ CLAIMS = (
         "without a language reward R1-Zero mixes languages ever more; with it the language stays, "
         "at a small cost",
         "2.3; B.6, Fig. 7",
-        _language,
+        claims_measures.languages,
         lambda n: (
             n["language without"] < n["language base"] - VISIBLE
             and n["language with"] > n["language base"] - VISIBLE
@@ -221,7 +81,7 @@ CLAIMS = (
         "c2",
         "so does RL after the cold start (Dev2)",
         "B.6, Fig. 7",
-        _language_of_dev2,
+        claims_measures.languages_of_dev2,
         lambda n: (
             n["language with"] > n["language without"] + VISIBLE
             and n["pass@1 with"] > n["pass@1 without"] - 0.1
@@ -231,7 +91,7 @@ CLAIMS = (
         "d",
         "the cold start lifts readability and costs reasoning, which RL restores",
         "Table 3",
-        _cold_start,
+        claims_measures.cold_start,
         lambda n: (
             n["language Dev1"] > n["language R1-Zero"] + VISIBLE
             and n["pass@1 Dev1"] < n["pass@1 R1-Zero"] - VISIBLE
@@ -242,7 +102,7 @@ CLAIMS = (
         "e1",
         "SFT on general data and the last RL stage lift preference without losing reasoning",
         "Table 3",
-        _all_scenarios,
+        claims_measures.all_scenarios,
         lambda n: (
             n["worth R1"] > n["worth Dev3"] + VISIBLE
             and n["worth Dev3"] > n["worth Dev2"] + VISIBLE
@@ -254,7 +114,7 @@ CLAIMS = (
         "preference rewards over the whole stage (here with three times their weight) are hacked: "
         "they rise while what they stand for, or reasoning, falls",
         "B.5, Fig. 6",
-        _hacking,
+        claims_measures.hacking,
         lambda n: (
             n["preference, last steps"] > n["preference, first steps"] + VISIBLE
             and (
@@ -267,21 +127,21 @@ CLAIMS = (
         "f",
         "a student distilled from R1 beats the same student trained by RL alone",
         "F.1, Table 15",
-        _distillation,
+        claims_measures.distillation,
         lambda n: n["distilled"] > n["RL alone"] + VISIBLE,
     ),
     Claim(
         "g1",
         "a small clip epsilon costs performance",
         "3.2.1",
-        _clipping,
+        claims_measures.clipping,
         lambda n: n["pass@1, epsilon 10"] > n["pass@1, epsilon 0.2"] + VISIBLE,
     ),
     Claim(
         "g2",
         "a reference that is refreshed lets the policy go further than a fixed one",
         "A.1",
-        _reference,
+        claims_measures.reference,
         lambda n: n["pass@1, refreshed"] > n["pass@1, fixed"] + VISIBLE,
     ),
 )

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from launch.claims import CLAIMS, Claim, Numbers, as_dots, as_markdown, curves
+from launch.claims import CLAIMS, Claim, as_dots, as_markdown, curves
+from launch.claims_measures import Numbers
 from launch.claims_runs import Runs
 
 HOLDING: dict[str, Numbers] = {
