@@ -32,6 +32,19 @@ TINY = (
 LIMIT_S = 600
 
 
+def _small(stage: str) -> list[str]:
+    """Settings of a stage of reinforcement learning that takes seconds."""
+    words = [word for word in TINY if not word.startswith("model=")]
+    return [f"stages.{stage}.{word}" for word in words]
+
+
+SMALL_PIPELINE = (
+    *("r1", "recipe.without=[cold_start_data]", *_small("zero"), *_small("student_rl")),
+    *("stages.evaluation.recipe.problems=8", "stages.evaluation.recipe.samples=2"),
+)
+"""R1-Zero, the student trained by RL alone, and both evaluated."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One life of a run that has ended."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.harness import TINY, final_sha256, leftover_processes
+from tests.faults.harness import SMALL_PIPELINE, TINY, final_sha256, leftover_processes
 from tests.integration.slurm_cluster import SlurmCluster, running_cluster, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slurm, pytest.mark.timeout(1800)]
@@ -204,19 +204,6 @@ def test_a_run_that_is_cancelled_is_gone(
     assert cluster.command("squeue", "-h") == ""
 
 
-def small(stage: str) -> list[str]:
-    """Settings of a stage of reinforcement learning that takes seconds."""
-    words = [word for word in TINY if not word.startswith("model")]
-    return [f"stages.{stage}.{word}" for word in (*words, "model.pretrain_steps=30")]
-
-
-PIPELINE = (
-    *("r1", "recipe.without=[cold_start_data]", *small("zero"), *small("student_rl")),
-    *("stages.evaluation.recipe.problems=8", "stages.evaluation.recipe.samples=2"),
-)
-"""R1-Zero, the student trained by RL alone, and both evaluated."""
-
-
 def test_a_pipeline_is_one_job_that_is_queued_again_stopped_and_resumed(
     cluster: SlurmCluster, tmp_path: Path, cache_dir: Path
 ) -> None:
@@ -224,7 +211,7 @@ def test_a_pipeline_is_one_job_that_is_queued_again_stopped_and_resumed(
     zero, student, evaluation = (
         run_dir / "stages" / name for name in ("zero", "student_rl", "evaluation")
     )
-    words = [*PIPELINE, f"model.cache_dir={cache_dir}", f"run_dir={run_dir}"]
+    words = [*SMALL_PIPELINE, f"model.cache_dir={cache_dir}", f"run_dir={run_dir}"]
     runs.launch("run", *words, "cluster=slurm", "cluster.nodes=2")
     job = runs.status(run_dir)["job"]["id"]
 
