@@ -82,7 +82,7 @@ def test_what_training_has_is_no_setting_here() -> None:
 
 
 def test_the_dry_run_and_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "4 samples of at most 48 tokens for each of 2,048 problems" in describe_plan(load(COLD))
+    assert "8 samples of at most 48 tokens for each of 2,048 problems" in describe_plan(load(COLD))
     assert main(["run", "r1/cold_start_data", "--dry-run"]) == 0
     assert "sampled_data" in capsys.readouterr().out
     for command in ("plan", "check"):
