@@ -24,7 +24,7 @@ from rl.records import Completion, GenerationRequest, Prompt, SamplingSettings
 PROMPT_TOKENS = 144
 """Enough for a whole block of any prefix cache (16 to 128 tokens), and for every expert of a
 mixture to be routed to by several tokens of the canary."""
-SAMPLED_TOKENS = 16
+SAMPLED_TOKENS = 8
 Summary = Literal["max", "mean"]
 """How the differences within one sequence become one number."""
 JUDGEMENTS: dict[str, tuple[Summary, float]] = {

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from rl.records import Completion, GenerationRequest, SamplingSettings
 from rollout.canary import PROMPT_TOKENS, SAMPLED_TOKENS, Canary, CanaryError, canary_gap
 
 TEXTS = [[10, 11, 12], [20, 21], [30]]
+PROMPT = 56
+"""Tokens of a canary prompt in these tests."""
 
 
 @dataclass
@@ -48,7 +51,7 @@ class Arithmetic:
 
 
 def canary(**settings: object) -> Canary:
-    return Canary.build(RolloutSettings(**settings), TEXTS, max_model_len=64)
+    return Canary.build(RolloutSettings(**settings), TEXTS, max_model_len=PROMPT + SAMPLED_TOKENS)
 
 
 def test_gap_by_hand() -> None:
@@ -66,7 +69,7 @@ def test_mean_gap_by_hand() -> None:
 
 
 def test_a_fault_of_sampled_tokens_is_not_diluted_by_scored_ones() -> None:
-    """48 scored tokens agree, 16 sampled ones differ by 0.35: a mean over all would be 0.09."""
+    """56 scored tokens agree, 8 sampled ones differ by 0.35: a mean over all would be 0.04."""
     fixed = canary(dtype="bfloat16")
     reading = fixed.read(Arithmetic(cached=0.35, policy_version=1))
     with pytest.raises(CanaryError, match=r"by 0\.35 nats.*cache was not reset"):
@@ -102,7 +105,7 @@ def test_prompts_are_the_texts_end_to_end() -> None:
         (30, 10, 11, 12, 20, 21, 30),
         (10, 11, 12, 20, 21, 30, 10),
     ]
-    assert {len(prompt) for prompt in prompts} == {64 - SAMPLED_TOKENS}
+    assert {len(prompt) for prompt in prompts} == {PROMPT}
     long = Canary.build(RolloutSettings(), TEXTS, max_model_len=4096)
     assert {len(prompt) for prompt in long.prompts} == {PROMPT_TOKENS}
 
@@ -125,8 +128,8 @@ def test_agreement_passes_and_returns_the_gap() -> None:
     fixed.prime(sampler)
     reading = fixed.read(sampler)
     assert sampler.calls == 2
-    assert [ids[:48] for ids in reading.token_ids] == list(fixed.prompts)
-    assert all(ids[48:] == tuple(range(50, 66)) for ids in reading.token_ids)
+    assert [ids[:PROMPT] for ids in reading.token_ids] == list(fixed.prompts)
+    assert all(ids[PROMPT:] == tuple(range(50, 58)) for ids in reading.token_ids)
     learner = Arithmetic(weight=5e-4)
     gap = fixed.check(reading, 3, learner.sequence_log_probs)
     assert gap == pytest.approx(5e-4)
@@ -154,4 +157,5 @@ def test_the_error_names_version_gap_threshold_and_worst_token() -> None:
         fixed.check(reading, 3, Arithmetic().sequence_log_probs)
     assert "at version 3" in str(caught.value)
     assert "by 0.125 nats, more than 0.001 (rollout.canary_threshold)" in str(caught.value)
-    assert "-0.7" in str(caught.value)
+    worst = r"position [56]\d, token 5\d: -0\.6\d+ in the sampler, -0\.5\d+ in the learner"
+    assert re.search(worst, str(caught.value))
