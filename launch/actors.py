@@ -149,6 +149,9 @@ class LearnerActor(_Worker):
     def update(self, rows: Sequence[Any], learning_rate: float) -> Mapping[str, float]:
         return self._learner.update(rows, learning_rate)
 
+    def return_memory(self) -> None:
+        self._learner.return_memory()
+
     def log_probs(
         self, rows: Sequence[Row], policy: Policy, temperature: float | None = None
     ) -> list[Any]:

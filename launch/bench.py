@@ -27,10 +27,12 @@ from rich.table import Table
 from configs.compose import load_config, to_yaml
 from configs.errors import UserError
 from configs.schema import FolderModel, RlConfig
-from launch.bench_parts import STEPS, Alone, in_own_processes, learner_alone, samplers_alone
+from launch.bench_parts import Alone, in_own_processes, learner_alone, samplers_alone
 from launch.child import die_with
 from launch.trackers import read_metrics
 
+STEPS = {"nano_v3": 8, "smollm2_135m": 4}
+"""Steps of the whole run; the first one warms up and is left out."""
 LIMITS = {"nano_v3": 1.15, "smollm2_135m": 1.05}
 """Largest accepted ratio of the whole step to the sum of sampler and learner alone."""
 LOOKING_SHARE = 0.02
@@ -56,7 +58,7 @@ def bench(models: Sequence[str], *, data_path: Path | None, with_trl: bool) -> i
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         configs = {name: _config(name, Path(folder) / name, data_path) for name in models}
         for name, config in configs.items():
-            console.print(f"{name}: {STEPS} steps, then samplers and learner alone")
+            console.print(f"{name}: {STEPS[name]} steps, then samplers and learner alone")
             whole = _whole(config)
             sampler = in_own_processes(samplers_alone, config, "sampler", config.rollout.samplers)
             learner = in_own_processes(learner_alone, config, "learner", config.learner.ranks)
@@ -71,7 +73,7 @@ def _config(name: str, run_dir: Path, data_path: Path | None) -> RlConfig:
         "recipe=r1_zero",
         f"model={name}",
         f"run_dir={run_dir}",
-        f"recipe.steps={STEPS}",
+        f"recipe.steps={STEPS[name]}",
         "recipe.eval_problems=2",
         "recipe.eval_samples=2",
         "learner.learning_rate=1e-12",
@@ -119,7 +121,9 @@ def _trl(config: RlConfig) -> str:
     """The same rollout and update by launch/bench_trl.py."""
     command = [sys.executable, "-m", "launch.bench_trl"]
     settings = Path(config.run_dir).with_suffix(".yaml")
-    done = subprocess.run([*command, settings, str(STEPS)], capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, settings, str(config.recipe.steps)], capture_output=True, text=True
+    )
     assert done.returncode == 0, f"TRL failed:\n{done.stdout}\n{done.stderr}"
     step = json.loads(done.stdout.splitlines()[-1])
     return (

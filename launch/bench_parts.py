@@ -19,8 +19,6 @@ from launch.child import die_with
 from launch.cluster import free_port
 from launch.workers import threads_per_process, worker_environment
 
-STEPS = 4
-"""Steps of the whole run; the first one warms up and is left out."""
 RAY_NICENESS = 15
 """Priority that Ray gives its workers; others on the machine would disturb the parts less."""
 
@@ -89,7 +87,7 @@ def samplers_alone(config: RlConfig, index: int, _address: str, sender: Any) -> 
         deterministic=config.deterministic,
     )
     seconds = []
-    for step in range(STEPS):
+    for step in range(config.recipe.steps):
         wanted = prompts_for_step(prompts.train, config.rollout.prompts_per_step, step, config.seed)
         requests = requests_for(
             wanted[index::samplers],
@@ -167,8 +165,10 @@ class _Replay:
         distributed.all_gather_object(results, self._learner.log_probs(rows[self._rank], policy))
         return results
 
-    def update(self, rows: Any, learning_rate: float) -> Mapping[str, float]:
-        return self._learner.update(rows[self._rank], learning_rate)
+    def updates(self, mini_batches: Any) -> list[Mapping[str, float]]:
+        metrics = [self._learner.update(rows[self._rank], rate) for rows, rate in mini_batches]
+        self._learner.return_memory()
+        return metrics
 
     def refresh_reference(self) -> None:
         self._learner.refresh_reference()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,22 @@ class LearnerGroup:
         self._timeout_s = timeout_s
         self.num_ranks = len(ranks)
 
-    def update(
-        self, rows: Sequence[Sequence[Row | JudgedRow]], learning_rate: float
-    ) -> Mapping[str, float]:
-        refs = [
-            rank.update.remote(own, learning_rate)
-            for rank, own in zip(self._ranks, rows, strict=True)
+    def updates(
+        self, mini_batches: Iterable[tuple[Sequence[Sequence[Row | JudgedRow]], float]]
+    ) -> list[Mapping[str, float]]:
+        # All calls at once: no rank waits for the driver between two updates.
+        calls = [
+            [
+                rank.update.remote(own, learning_rate)
+                for rank, own in zip(self._ranks, rows, strict=True)
+            ]
+            for rows, learning_rate in mini_batches
         ]
+        returned = [rank.return_memory.remote() for rank in self._ranks]
         # Metrics are summed over the ranks inside the learner, so any rank's answer is everybody's.
-        return self._wait(refs, "update")[0]
+        metrics = [self._wait(refs, "update")[0] for refs in calls]
+        self._wait(returned, "return of memory")
+        return metrics
 
     def log_probs(
         self, rows: Sequence[Sequence[Row]], policy: Policy, temperature: float | None = None

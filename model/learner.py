@@ -134,9 +134,13 @@ class DeepSpeedLearner(Generic[RowType]):
         self._set_learning_rate(learning_rate)
         self._engine.step()
         balance = self._balance.finish_update(self._settings.router_bias_rate)
+        rate = {"actor/lr": learning_rate}
+        return {**update_metrics(sums), "actor/grad_norm": norm, **rate, **balance}
+
+    def return_memory(self) -> None:
+        """Leave to the samplers of this machine what memory the updates no longer need."""
         if self._device.type == "cpu":
-            return_free()  # for the samplers
-        return {**update_metrics(sums), "actor/grad_norm": norm, **balance}
+            return_free()
 
     def _set_learning_rate(self, learning_rate: float) -> None:
         for group in self._engine.optimizer.param_groups:

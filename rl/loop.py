@@ -12,7 +12,7 @@ one: with the policy from before its updates, one step old when it is trained on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from torch import Tensor
@@ -85,7 +85,7 @@ def train(
                 samples = with_reference_log_probs(samples, reference)
 
         with timer("update_actor"):
-            updates = _update(samples, learner, config, state)
+            updates = learner.updates(_mini_batches(samples, learner, config, state))
             metrics |= step_metrics(updates)
             version = state.version + len(updates)
             if reference_due(state.version, version, config.algorithm.reference_refresh_updates):
@@ -109,28 +109,27 @@ def sampling_settings(config: RlConfig, version: int) -> SamplingSettings:
     )
 
 
-def _update(
+def _mini_batches(
     samples: Sequence[Sample], learner: Learner, config: RlConfig, state: LoopState
-) -> list[Mapping[str, float]]:
-    """One update per mini-batch; old log-probs and advantages stay those of the whole rollout."""
+) -> Iterator[tuple[list[list[Row]], float]]:
+    """Rows and learning rate of one update per mini-batch; old log-probs and advantages stay those
+    of the whole rollout."""
     mini_batches = split_mini_batches(
         samples,
         num=config.learner.mini_batches,
         seed=seed_for(config.seed, "split", state.step),
     )
-    metrics: list[Mapping[str, float]] = []
     for index, mini_batch in enumerate(mini_batches):
         weights = token_weights(
             [int(sample.loss_mask.sum()) for sample in mini_batch],
             aggregation=AGGREGATIONS[config.algorithm.loss],
             max_tokens=sampling_settings(config, state.version).max_tokens,
         )
+        rows = _pack(mini_batch, learner, config, weights)
         rate = learning_rate(
             state.version + index, config.learner.learning_rate, config.learner.warmup_updates
         )
-        rows = _pack(mini_batch, learner, config, weights)
-        metrics.append({**learner.update(rows, rate), "actor/lr": rate})
-    return metrics
+        yield rows, rate
 
 
 def _log_probs(

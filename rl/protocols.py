@@ -6,7 +6,7 @@ fakes of a few lines are enough to test the loop.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -77,8 +77,11 @@ class Learner(Protocol):
         before it in its segment; 0 elsewhere, and at the first token of a segment."""
         ...
 
-    def update(self, rows: Sequence[Sequence[Row]], learning_rate: float) -> Mapping[str, float]:
-        """One optimiser step on one mini-batch."""
+    def updates(
+        self, mini_batches: Iterable[tuple[Sequence[Sequence[Row]], float]]
+    ) -> list[Mapping[str, float]]:
+        """One optimiser step after the other, each on the rows of one mini-batch with its learning
+        rate; the metrics of each. The next may be packed while the learner works on this one."""
         ...
 
     def refresh_reference(self) -> None:

@@ -7,7 +7,7 @@ Order and learning rate are functions of the step, so a run that stopped goes on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Protocol
@@ -30,9 +30,9 @@ class ScoreLearner(Protocol):
 
     num_ranks: int
 
-    def update(
-        self, rows: Sequence[Sequence[JudgedRow]], learning_rate: float
-    ) -> Mapping[str, float]: ...
+    def updates(
+        self, mini_batches: Iterable[tuple[Sequence[Sequence[JudgedRow]], float]]
+    ) -> list[Mapping[str, float]]: ...
 
     def scores(self, rows: Sequence[Sequence[JudgedRow]]) -> list[list[Tensor]]:
         """Per rank and row, [S] float32."""
@@ -56,9 +56,9 @@ def fit(
             state.step, config.learner.learning_rate, config.learner.warmup_updates
         )
         with timer("update_actor"):
-            metrics = dict(learner.update(_pack(batch, learner, config), rate))
+            (updated,) = learner.updates([(_pack(batch, learner, config), rate)])
         state = LoopState(step=state.step + 1, version=state.version + 1)
-        metrics |= {"actor/lr": rate, "data/units": float(len(batch))}
+        metrics = {**updated, "data/units": float(len(batch))}
         metrics |= timing_metrics(
             timer.seconds(),
             num_tokens=sum(len(segment) for unit in batch for segment in unit.segments),

@@ -49,9 +49,9 @@ def fine_tune(
             warmup=learning.warmup_updates,
         )
         with timer("update_actor"):
-            metrics = dict(learner.update(_pack(batch, learner, config), rate))
+            (updated,) = learner.updates([(_pack(batch, learner, config), rate)])
         state = LoopState(step=state.step + 1, version=state.version + 1)
-        metrics |= {"actor/lr": rate, "data/epoch": state.step * config.recipe.epochs / total}
+        metrics = {**updated, "data/epoch": state.step * config.recipe.epochs / total}
         metrics |= batch_metrics(batch)
         metrics |= timing_metrics(
             timer.seconds(),

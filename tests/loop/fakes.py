@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -89,7 +89,7 @@ class World:
     def __init__(self, rewards: Sequence[float | None] = (1.0, 0.0, 0.0, 1.0)) -> None:
         self.rewards = rewards
         self.log: list[tuple[object, ...]] = []
-        self.updates: list[list[list[Row]]] = []
+        self.updated: list[list[list[Row]]] = []
         self.results: list[StepResult] = []
         self.journal: dict[int, list[Group]] = {}
         self.published = 0
@@ -119,10 +119,15 @@ class World:
         self.log.append(("log_probs", policy))
         return [[-row.token_ids / 100 for row in rank] for rank in rows]
 
+    def updates(
+        self, mini_batches: Iterable[tuple[Sequence[Sequence[Row]], float]]
+    ) -> list[Mapping[str, float]]:
+        return [self.update(rows, learning_rate) for rows, learning_rate in mini_batches]
+
     def update(self, rows: Sequence[Sequence[Row]], learning_rate: float) -> Mapping[str, float]:
         self.log.append(("update", learning_rate))
-        self.updates.append([list(rank) for rank in rows])
-        return {"actor/loss": 1.0}
+        self.updated.append([list(rank) for rank in rows])
+        return {"actor/loss": 1.0, "actor/lr": learning_rate}
 
     def refresh_reference(self) -> None:
         self.log.append(("refresh",))
@@ -136,7 +141,7 @@ def segments(world: World) -> list[Tensor]:
     """The token ids of every sample that was trained on, in order of the updates."""
     return [
         segment
-        for update in world.updates
+        for update in world.updated
         for rank in update
         for row in rank
         for segment in torch.split(row.token_ids, list(row.segment_lengths))

@@ -95,7 +95,7 @@ def test_no_reference_pass_without_kl() -> None:
     world = World()
     run(make_config(steps=1, algorithm=AlgorithmSettings(kl_coef=0.0)), world)
     assert not [call for call in world.log if call[0] == "log_probs"]
-    assert world.updates[0][0][0].reference_log_probs is None
+    assert world.updated[0][0][0].reference_log_probs is None
 
 
 def test_old_log_probs_from_the_learner_are_frozen_over_the_mini_batches() -> None:
@@ -103,7 +103,7 @@ def test_old_log_probs_from_the_learner_are_frozen_over_the_mini_batches() -> No
     algorithm = AlgorithmSettings(kl_coef=0.0, old_log_probs="learner")
     run(make_config(steps=1, algorithm=algorithm), world)
     assert [call[0] for call in world.log].count("log_probs") == 1
-    for update in world.updates:
+    for update in world.updated:
         for row in update[0]:
             expected = torch.where(row.loss_mask, -row.token_ids / 100, 0.0)
             assert torch.equal(row.old_log_probs, expected)
@@ -123,7 +123,7 @@ def test_every_sample_is_trained_on_once_with_its_group_advantage() -> None:
         13,
         13,
     ]
-    for update in world.updates:
+    for update in world.updated:
         for row in update[0]:
             # Reward 1 against 0, 0, 0: mean 1/4, population std sqrt(3)/4.
             winner = row.loss_mask & (row.token_ids == 10)
@@ -142,7 +142,7 @@ def test_every_sample_is_trained_on_once_with_its_group_advantage() -> None:
 def test_weights_of_each_mini_batch_sum_to_one() -> None:
     world = World()
     run(make_config(steps=1), world)
-    for update in world.updates:
+    for update in world.updated:
         assert sum(float(row.weights.sum()) for row in update[0]) == pytest.approx(1.0)
 
 
@@ -153,8 +153,8 @@ def test_journalled_step_is_replayed_without_generating_or_publishing() -> None:
     second.journal = dict(first.journal)
     run(make_config(steps=2), second)
     assert not [call for call in second.log if call[0] in ("publish", "generate")]
-    assert len(first.updates) == len(second.updates)
-    for ours, theirs in zip(first.updates, second.updates, strict=True):
+    assert len(first.updated) == len(second.updated)
+    for ours, theirs in zip(first.updated, second.updated, strict=True):
         for a, b in zip(ours[0], theirs[0], strict=True):
             assert torch.equal(a.token_ids, b.token_ids) and torch.equal(a.weights, b.weights)
 
@@ -184,7 +184,7 @@ def test_length_cap_follows_the_schedule() -> None:
 def test_step_without_signal_makes_no_update() -> None:
     world = World(rewards=(1.0, 1.0, 1.0, 1.0))
     assert run(make_config(steps=2), world) == LoopState(step=2, version=0)
-    assert world.updates == []
+    assert world.updated == []
     assert world.results[0].metrics["group/zero_std_frac"] == 1.0
 
 
@@ -196,7 +196,7 @@ def test_shuffled_rewards_keep_the_scores_but_not_their_owners() -> None:
     def winners(world: World) -> set[int]:
         return {
             int(token)
-            for update in world.updates
+            for update in world.updated
             for row in update[0]
             for token in row.token_ids[row.loss_mask & (row.advantages > 0)]
         }

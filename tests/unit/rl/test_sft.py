@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pytest
 import torch
@@ -50,14 +50,19 @@ class World:
 
     def __init__(self, num_ranks: int = 1) -> None:
         self.num_ranks = num_ranks
-        self.updates: list[list[list[Row]]] = []
+        self.updated: list[list[list[Row]]] = []
         self.rates: list[float] = []
         self.results: list[StepResult] = []
 
-    def update(self, rows: Sequence[Sequence[Row]], learning_rate: float) -> Mapping[str, float]:
-        self.updates.append([list(rank) for rank in rows])
-        self.rates.append(learning_rate)
-        return {"actor/loss": 1.0}
+    def updates(
+        self, mini_batches: Iterable[tuple[Sequence[Sequence[Row]], float]]
+    ) -> list[Mapping[str, float]]:
+        metrics = []
+        for rows, learning_rate in mini_batches:
+            self.updated.append([list(rank) for rank in rows])
+            self.rates.append(learning_rate)
+            metrics.append({"actor/loss": 1.0, "actor/lr": learning_rate})
+        return metrics
 
     def log_probs(self, rows: Sequence[Sequence[Row]], policy: Policy) -> list[list[Tensor]]:
         assert policy == "policy"
@@ -79,7 +84,7 @@ def trained(world: World) -> list[set[int]]:
             for row in rank
             for token in row.token_ids[row.loss_mask]
         }
-        for update in world.updates
+        for update in world.updated
     ]
 
 
@@ -116,7 +121,7 @@ def test_an_infinite_log_prob_outside_the_mask_does_no_harm() -> None:
 def test_every_loss_token_of_a_batch_weighs_the_same(ranks: int) -> None:
     world = World(ranks)
     run(make_config(ranks=ranks), world)
-    for update, sequences in zip(world.updates, trained(world), strict=True):
+    for update, sequences in zip(world.updated, trained(world), strict=True):
         weights = torch.cat([row.weights[row.loss_mask] for rank in update for row in rank])
         num_tokens = sum(i + 1 for i in sequences)
         assert weights.tolist() == pytest.approx([1 / num_tokens] * num_tokens)
