@@ -61,7 +61,10 @@ class LearnerGroup:
     def export(self) -> Iterator[Any]:
         """Object refs of weight chunks from rank 0. The other ranks take part in the gathering."""
         others = [rank.join_export.remote() for rank in self._ranks[1:]]
-        yield from self._ranks[0].export.options(num_returns="streaming").remote()
+        stream = self._ranks[0].export.options(num_returns="streaming").remote()
+        # An interruption closes this generator; `yield from` would close Ray's, which refuses.
+        for chunk in stream:  # noqa: UP028
+            yield chunk
         self._wait(others, "export")
 
     def connect_samplers(
