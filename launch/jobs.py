@@ -63,7 +63,8 @@ def status(run_dir: Path, *, as_json: bool) -> int:
     for stage in run["stages"]:
         print(f"stage   {stage['name']}: {_of_stage(stage)}")
     for life in run["lives"]:
-        print(f"life    {life['attempt']} on {life['host']}: {_ending(life)}")
+        state = run["state"] if life is run["lives"][-1] else "ended"
+        print(f"life    {life['attempt']} on {life['host']}: {_ending(life, state)}")
     return 0
 
 
@@ -160,9 +161,13 @@ def _of_stage(stage: dict[str, Any]) -> str:
     return f"begun; {_progress(stage)}"
 
 
-def _ending(life: dict[str, Any]) -> str:
+def _ending(life: dict[str, Any], state: str) -> str:
+    """state: of the job, for its last life."""
     if "ended" not in life:
-        return f"since {clock(time.time() - life['started'])}, or killed"
+        ago = clock(time.time() - life["started"])
+        if state == "running":
+            return f"running for {ago}"
+        return f"began {ago} ago, " + ("may be running" if state == "unknown" else "was killed")
     lasted = clock(life["ended"] - life["started"])
     return f"exit code {life['exit_code']} after {lasted}"
 

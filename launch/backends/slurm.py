@@ -63,9 +63,8 @@ class SlurmBackend:
         ray_token(run_dir)
         done = self._run(["sbatch", "--parsable", str(script)])
         if done.returncode != 0:
-            raise UserError(
-                f"sbatch refuses {script}: {done.stderr.strip() or done.stdout.strip()}"
-            )
+            reasons = (done.stderr.strip() or done.stdout.strip()).splitlines()
+            raise UserError(f"sbatch refuses {script}: {'; '.join(reasons)}")
         job_id = done.stdout.strip().partition(";")[0]
         write_job(run_dir, Job("slurm", job_id, config.cluster.kind, time.time()))
         print(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import subprocess
 import threading
 import time
@@ -55,10 +56,13 @@ def test_status_of_a_running_and_of_a_dead_run(
     # Where it stands stays known while the second life starts.
     assert lines[1].startswith("run     starting, step 2/4, 0:0")
     assert lines[2].startswith("life    1 on") and "exit code 86 after 0:0" in lines[2]
-    assert lines[3].startswith("life    2 on") and "or killed" in lines[3]
+    assert lines[3].startswith("life    2 on") and "running for 0:0" in lines[3]
     process.kill()  # a zombie from here on: nobody has waited for it
     while _begin(process.pid):
         time.sleep(0.01)
+    assert main(["status", str(folder.path)]) == 0
+    killed = capsys.readouterr().out.splitlines()[3]
+    assert re.search(r"life    2 on .*: began 0:0\d ago, was killed", killed)
     assert main(["status", str(folder.path), "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
     assert (status["state"], status["phase"], status["step"]) == ("ended", "starting", 2)
