@@ -30,6 +30,8 @@ def run(config: StageConfig) -> int:
         try:
             code = _attempt(folder, config)
         except BaseException as error:
+            if not _is_finished(folder, config):
+                folder.write_status(**_broken_off(error))
             folder.end_attempt(_exit_code(error))
             raise
         folder.end_attempt(code)
@@ -70,6 +72,16 @@ def _exit_code(error: BaseException) -> int:
     if isinstance(error, UserError):
         return EXIT_USER
     return EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_ERROR
+
+
+def _broken_off(error: BaseException) -> dict[str, str]:
+    """What `launch status` says of it."""
+    if isinstance(error, KeyboardInterrupt):
+        return {"phase": "interrupted"}
+    if isinstance(error, UserError):
+        return {"phase": "failed", "message": str(error)}
+    first_line = (str(error).splitlines() or [""])[0]
+    return {"phase": "failed", "message": f"{type(error).__name__}: {first_line}"}
 
 
 def _show(folder: Path, config: StageConfig) -> None:
