@@ -93,7 +93,9 @@ class SlurmBackend:
         pass
 
     def logs(self, run_dir: Path, job: Job, role: str, *, follow: bool) -> Iterator[str]:
-        role = role or "console"
+        # A stage's part of the console is in its pipeline's.
+        submitted = (run_dir / "job.sbatch").is_file()
+        role = role or ("console" if submitted else "driver")
         if follow:
             return follow_log(run_dir, role, lambda: self.poll(job).alive)
         return read_lines(log_file(run_dir, role))

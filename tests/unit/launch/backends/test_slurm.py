@@ -123,12 +123,24 @@ def test_whom_to_ask_when_squeue_has_forgotten_the_job() -> None:
 
 
 def test_what_sbatch_refuses_is_one_line_and_leaves_no_job(tmp_path: Path) -> None:
-    refusal = "sbatch: error: invalid partition specified: nope"
+    refusal = "sbatch: error: invalid partition specified: nope\nsbatch: error: Batch job failed"
     backend = SlurmBackend(answers(sbatch=(1, "", refusal)))
     config = load_config(["cluster=slurm", "cluster.partition=nope", f"run_dir={tmp_path}/run"])
-    with pytest.raises(UserError, match=r"sbatch refuses .*job\.sbatch: .*partition specified"):
+    with pytest.raises(UserError, match=r"^sbatch refuses .*job\.sbatch: .*: nope; .* failed$"):
         backend.submit(config)
     assert not (tmp_path / "run" / "job.json").exists()
+
+
+def test_the_log_of_a_stage_is_its_driver_s(tmp_path: Path) -> None:
+    """The console is that of the whole job, in the pipeline's folder."""
+    stage = tmp_path / "stages" / "zero"
+    for run_dir, log in ((tmp_path, "job-latest/console.log"), (stage, "latest/driver.log")):
+        (run_dir / "logs" / log).parent.mkdir(parents=True)
+        (run_dir / "logs" / log).write_text(f"{log}\n")
+    (tmp_path / "job.sbatch").touch()
+    backend = SlurmBackend(answers())
+    assert [*backend.logs(tmp_path, JOB, "", follow=False)] == ["job-latest/console.log\n"]
+    assert [*backend.logs(stage, JOB, "", follow=False)] == ["latest/driver.log\n"]
 
 
 def test_a_secret_in_the_environment_is_in_no_file(
