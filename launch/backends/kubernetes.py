@@ -11,6 +11,8 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +31,8 @@ State = Literal["pending", "running", "ended"]
 
 ENDED = ("Complete", "Failed", "ValidationFailed")
 """status.jobDeploymentStatus of a RayJob that is over."""
+TOLD = ("status.json", "run.json", "stages/*/status.json", "stages/*/manifest.json")
+"""Files in which the driver says where the run stands."""
 WAIT_S = 2.0
 MANIFEST = "rayjob.yaml"
 
@@ -102,18 +106,20 @@ class KubernetesBackend:
         _of(job).run("delete", "rayjob", job.id, "--wait=true", "--timeout=50s")
 
     def fetch(self, run_dir: Path, job: Job) -> None:
-        """Bring what the driver says about the run into the user's folder."""
+        """Bring what the driver says about the run and its stages into the user's folder."""
         folder, kubectl = _pod_run_dir(run_dir), _of(job)
         if folder == str(run_dir.resolve()):
             return
-        for name in ("status.json", "run.json"):
-            try:
-                pod = _pod(kubectl, job, submitter=False)
-                text = pod and _in_head(kubectl, pod, "cat", f"{folder}/{name}")
-            except KubectlFailed:
-                return  # not written yet, or the pod has just gone: what is known stays
-            if text:
-                write_atomically(run_dir / name, text)
+        told = f"cd '{folder}' && grep -Hs '' {' '.join(TOLD)} || true"
+        try:
+            pod = _pod(kubectl, job, submitter=False)
+            lines = _in_head(kubectl, pod, "bash", "-c", told).splitlines() if pod else []
+        except KubectlFailed:
+            return  # the pod has just gone: what is known stays
+        for name, of_file in groupby((line.partition(":") for line in lines), itemgetter(0)):
+            path = run_dir / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, "\n".join(text for _, _, text in of_file))
 
 
 def _kubectl(config: AnyConfig) -> Kubectl:

@@ -139,6 +139,8 @@ def test_a_pipeline_is_one_job_whose_stages_go_on_after_an_eviction(
     metrics = zero / "metrics.jsonl"
     running = wait_for(run_dir, capsys, lambda status: metrics.is_file())
     assert (running["phase"], running["step"], running["steps"]) == ("zero", 0, 1)
+    (stage,) = running["stages"]
+    assert (stage["name"], stage["state"], stage["phase"]) == ("zero", "begun", "training")
     assert main(["logs", str(run_dir), "--role", "sampler-0"]) == 0
     assert capsys.readouterr().out
 
@@ -149,6 +151,8 @@ def test_a_pipeline_is_one_job_whose_stages_go_on_after_an_eviction(
     done = wait_for(run_dir, capsys, lambda status: status["state"] == "ended")
     assert done["detail"] == "Complete, job SUCCEEDED, 1 attempts failed"
     assert (done["phase"], done["step"]) == ("finished", 1)
+    (stage,) = done["stages"]
+    assert (stage["state"], stage["phase"]) == ("made", "finished") and stage["seconds"] > 0
     lines = metrics.read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4]
     assert list((zero / "final").glob("*.safetensors"))
