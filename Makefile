@@ -11,7 +11,7 @@ quickstart: setup
 # Unit tests on all cores, a module at a time; then those that start engines, one by one.
 test: setup
 	.venv/bin/python -m pytest -n auto --dist loadscope -m "not slow and not integration"
-	.venv/bin/python -m pytest -m "integration and not slow and not slurm"
+	.venv/bin/python -m pytest -rs -m "integration and not slow and not slurm"
 
 test-slurm: setup
 	.venv/bin/python -m pytest tests/integration/test_slurm.py -rs
