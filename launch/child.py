@@ -46,11 +46,12 @@ def die_with(parent: int) -> None:
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
     """A terminal interrupts parent and child alike; whoever interrupts the parent alone does not,
-    and a second interruption would disturb the child's orderly end."""
+    and a second interruption would disturb the child's orderly end. SIGTERM, since what a script
+    starts in the background ignores SIGINT, and so do its children."""
     try:
         child.wait(timeout=2.0)
     except subprocess.TimeoutExpired:
-        child.send_signal(signal.SIGINT)
+        child.terminate()
         try:
             child.wait(timeout=STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:

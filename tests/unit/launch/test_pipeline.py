@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,30 @@ def test_data_without_a_row_is_not_made(tmp_path: Path) -> None:
 
 def test_exit_codes_come_through() -> None:
     assert run_child("launch.cli", "run", "r1_zero", "recipe.stepz=1") == 2
+
+
+def test_a_child_in_the_background_is_ended_tidily(tmp_path: Path) -> None:
+    """Where SIGINT is ignored, as after `nohup ... &` in a script."""
+    up, tidy = tmp_path / "up", tmp_path / "tidy"
+    setup = "import time, pathlib, launch.cluster as c; c.end_tidily_when_terminated()"
+    wait = f"pathlib.Path({str(up)!r}).touch(); time.sleep(60)"
+    work = f"try: {wait}\nfinally: pathlib.Path({str(tidy)!r}).touch()"
+    words = ["timeit", "-n1", "-r1", f"-s{setup}", work]
+    code = f"{setup}; from launch.child import run_child; run_child(*{words!r})"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_IGN),
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not up.exists():
+            assert parent.poll() is None
+            time.sleep(0.05)
+        parent.terminate()
+        parent.wait(timeout=20)
+    finally:
+        parent.kill()
+    assert tidy.exists()
 
 
 def test_something_is_done_while_a_child_runs() -> None:
