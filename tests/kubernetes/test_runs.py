@@ -140,7 +140,8 @@ def test_a_pipeline_is_one_job_whose_stages_go_on_after_an_eviction(
     running = wait_for(run_dir, capsys, lambda status: metrics.is_file())
     assert (running["phase"], running["step"], running["steps"]) == ("zero", 0, 1)
     (stage,) = running["stages"]
-    assert (stage["name"], stage["state"], stage["phase"]) == ("zero", "begun", "training")
+    assert (stage["name"], stage["state"]) == ("zero", "begun")
+    assert stage["phase"] in ("starting", "training")
     assert main(["logs", str(run_dir), "--role", "sampler-0"]) == 0
     assert capsys.readouterr().out
 
