@@ -7,7 +7,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import resource
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,8 +26,8 @@ RAY_NICENESS = 15
 class Alone:
     """One part in processes of its own."""
 
-    seconds: float
-    """Median over the measured steps of the slowest process."""
+    seconds: list[float]
+    """Of the slowest process in each measured step."""
     memory_gib: float
     """Largest resident memory of one process."""
 
@@ -56,7 +55,7 @@ def in_own_processes(
     for process in running:
         process.join()
     slowest = [max(seconds) for seconds in zip(*(result[0] for result in results), strict=True)]
-    return Alone(statistics.median(slowest), max(result[1] for result in results))
+    return Alone(slowest, max(result[1] for result in results))
 
 
 def _ending_with_the_bench(part: Callable[..., None], bench: int, *arguments: Any) -> None:
