@@ -32,6 +32,7 @@ from configs.schema import (
     NanoModel,
     RewardModelConfig,
     RlConfig,
+    RolloutSettings,
     RunConfig,
     SampledDataConfig,
     SftConfig,
@@ -234,7 +235,7 @@ def batch_plan(config: RlConfig) -> dict[str, str]:
     updates = recipe.steps * learner.mini_batches
     entries = {
         "each step": f"{rollout.prompts_per_step} prompts x {rollout.samples_per_prompt} samples = "
-        f"{completions:,} completions of at most {rollout.max_tokens:,} tokens -> "
+        f"{completions:,} completions of at most {_length_caps(rollout)} -> "
         f"{_count(learner.mini_batches, 'update')} on {completions // learner.mini_batches:,} each",
         "whole run": f"{recipe.steps:,} steps = {updates:,} updates on "
         f"{recipe.steps * completions:,} completions",
@@ -242,13 +243,21 @@ def batch_plan(config: RlConfig) -> dict[str, str]:
         "evaluation": f"{recipe.eval_problems} held-out problems x {recipe.eval_samples} samples, "
         + (f"every {recipe.eval_every} steps" if recipe.eval_every else "before and after"),
         "rows": f"prompt and completion, at most "
-        f"{max_prompt_tokens(config) + rollout.max_tokens:,} tokens, are packed into rows of "
-        f"{learner.row_tokens:,} on {_count(learner.ranks, 'rank')}",
+        f"{max_prompt_tokens(config) + config.longest_completion:,} tokens, are packed into rows "
+        f"of {learner.row_tokens:,} on {_count(learner.ranks, 'rank')}",
     }
     if isinstance(config.data, NanoData):
         epochs = recipe.steps * rollout.prompts_per_step / config.data.train_problems
         entries["epochs"] = f"{epochs:.2f} over {config.data.train_problems:,} problems"
     return entries
+
+
+def _length_caps(rollout: RolloutSettings) -> str:
+    later = ", ".join(
+        f"{cap:,} from update {update:,} on"
+        for update, cap in sorted(rollout.max_tokens_schedule.items())
+    )
+    return f"{rollout.max_tokens:,} tokens" + (f" ({later})" if later else "")
 
 
 def _reference_plan(config: RlConfig) -> str:

@@ -176,6 +176,11 @@ def _remedy(work: Work, shape: ModelShape, host_gib: float) -> str:
             "No setting makes it fit; take a smaller model, or smaller reward models "
             "(reward.helpful_model, reward.safety_model)"
         )
+    if _cap_rises(work):
+        return (
+            "No setting makes it fit; take a smaller model, or one length cap for the whole run, "
+            "without rollout.max_tokens_schedule"
+        )
     return f"No setting makes {counted(shape.parameters)} parameters fit; take a smaller model"
 
 
@@ -239,10 +244,15 @@ def _host_candidates(work: Work, shape: ModelShape) -> Iterator[Changes]:
 
 def _shorter(work: Work) -> Iterator[Changes]:
     """Shorter completions, which do change what can be learnt."""
-    cap = work.longest_completion
+    cap = 0 if _cap_rises(work) else work.longest_completion
     while work.rollout is not None and cap > 1:
         cap = cap - 1024 if cap > 2048 else cap // 2
         yield {"rollout.max_tokens": cap, "learner.row_tokens": work.longest_prompt + cap}
+
+
+def _cap_rises(work: Work) -> bool:
+    """A lower cap at the start would then save nothing."""
+    return work.rollout is not None and work.longest_completion > work.rollout.max_tokens
 
 
 def changed(work: Work, changes: Changes) -> Work:

@@ -115,8 +115,6 @@ def _supervised_work(config: SftConfig | RewardModelConfig) -> Work:
 
 def _rl_work(config: RlConfig) -> Work:
     recipe, rollout, learner = config.recipe, config.rollout, config.learner
-    updates = recipe.steps * learner.mini_batches
-    caps = [cap for at, cap in rollout.max_tokens_schedule.items() if at <= updates]
     reference = config.algorithm.kl_coef > 0.0
     raters = (config.reward.helpful_model, config.reward.safety_model)
     between = (recipe.steps - 1) // recipe.eval_every if recipe.eval_every else 0
@@ -131,7 +129,7 @@ def _rl_work(config: RlConfig) -> Work:
         updates_per_step=learner.mini_batches,
         sequences_per_step=rollout.prompts_per_step * rollout.samples_per_prompt,
         longest_prompt=max_prompt_tokens(config),
-        longest_completion=max([rollout.max_tokens, *caps]),
+        longest_completion=config.longest_completion,
         reference=reference,
         offload=learner.offload,
         evaluations=2 + between,

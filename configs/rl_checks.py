@@ -27,10 +27,7 @@ def batch_divides(config: RlConfig) -> str | None:
 
 
 def rows_hold_longest_sample(config: RlConfig) -> str | None:
-    updates = config.recipe.steps * config.learner.mini_batches
-    schedule = config.rollout.max_tokens_schedule
-    reached = [cap for update, cap in schedule.items() if update <= updates]
-    completion = max([config.rollout.max_tokens, *reached])
+    completion = config.longest_completion
     prompt = max_prompt_tokens(config)
     if config.learner.row_tokens >= prompt + completion:
         return None

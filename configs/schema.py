@@ -294,6 +294,15 @@ class RlConfig(RunSettings):
     cluster: Cluster
     tracking: RlTracking
 
+    @property
+    def longest_completion(self) -> int:
+        """Tokens: the largest length cap that the run reaches."""
+        updates = self.recipe.steps * self.learner.mini_batches
+        schedule = self.rollout.max_tokens_schedule
+        return max(
+            [self.rollout.max_tokens, *(cap for at, cap in schedule.items() if at <= updates)]
+        )
+
 
 class SftConfig(RunSettings):
     """One run of supervised fine-tuning, whole."""

@@ -154,5 +154,4 @@ def resume(learner: LearnerGroup, checkpoints: Checkpoints, console: RunConsole)
 
 def longest_sequence(config: RlConfig, prompts: Sequence[Prompt]) -> int:
     """Tokens of the longest prompt and the longest completion that the run allows."""
-    caps = [config.rollout.max_tokens, *config.rollout.max_tokens_schedule.values()]
-    return max(len(prompt.token_ids) for prompt in prompts) + max(caps)
+    return max(len(prompt.token_ids) for prompt in prompts) + config.longest_completion

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from configs.checks import check_settings
 from configs.compose import load_config
+from configs.plan import batch_plan
+from configs.schema import RlConfig
+from rl.loop import sampling_settings
 
 FOLDER = ("model=folder", "model.path=some/folder")
 ROWS = ("data.path=some.jsonl",)
@@ -48,6 +52,20 @@ FACTS = {
         "reward.format_form": "think_tags",
         "data.template": "chat",
     },
+    # 3.2.2: 1,700 updates at temperature 0.7, general prompts in the last 400 only; steps of 16
+    # updates here. All parts of the reward have weight 1 (eq. 8 to 10).
+    ("rl_all", ()): RL
+    | {
+        "recipe.steps": 106,
+        "recipe.general_from_step": 81,
+        "rollout.temperature": 0.7,
+        "algorithm.clip_low": 10.0,
+        "algorithm.clip_high": 10.0,
+        "reward.language": 1.0,
+        "reward.preference": 1.0,
+        "reward.format_form": "think_tags",
+        "data.template": "chat",
+    },
     # B.4.3 and Table 6, the student of 7B.
     ("distill", ROWS): SFT | {"recipe.batch_size": 64, "learner.learning_rate": 8e-5},
     # B.4.1: Qwen2.5-32B-Zero.
@@ -66,6 +84,19 @@ def test_a_recipe_has_the_papers_values(stage: tuple[str, tuple[str, ...]]) -> N
             value = getattr(value, part)
         found[path] = value
     assert found == FACTS[stage]
+
+
+def test_the_length_cap_doubles_at_update_8200() -> None:
+    """A.4; 10,400 updates in all."""
+    config = load_config(["recipe=r1_zero_64k", *FOLDER, "data=gsm8k", *ROWS])
+    assert isinstance(config, RlConfig)
+    check_settings(config)
+    caps = [sampling_settings(config, update).max_tokens for update in (0, 8199, 8200, 10399)]
+    assert caps == [32768, 32768, 65536, 65536]
+    assert config.longest_completion == 65536
+    assert "at most 32,768 tokens (65,536 from update 8,200 on)" in batch_plan(config)["each step"]
+    short = load_config(["recipe=r1_zero_64k", *FOLDER, "recipe.steps=512"])
+    assert isinstance(short, RlConfig) and short.longest_completion == 32768
 
 
 @pytest.mark.parametrize("name", ["sft_cold_start", "sft_800k"])
