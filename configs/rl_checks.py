@@ -101,6 +101,16 @@ def correction_needs_learner_log_probs(config: RlConfig) -> str | None:
     )
 
 
+def nucleus_needs_learner_log_probs(config: RlConfig) -> str | None:
+    if config.rollout.top_p == 1.0 or config.algorithm.old_log_probs == "learner":
+        return None
+    return (
+        f"rollout.top_p={config.rollout.top_p}: the sampler's log-probs are then those of the "
+        "nucleus, which the learner's cannot be compared with; set rollout.top_p=1 or "
+        "algorithm.old_log_probs=learner"
+    )
+
+
 def rloo_has_one_update(config: RlConfig) -> str | None:
     if config.algorithm.loss != "rloo" or config.learner.mini_batches == 1:
         return None

@@ -68,6 +68,7 @@ BROKEN = {
     "enough_heldout_problems": ["recipe.eval_problems=257"],
     "prompts_for_every_sampler": ["rollout.samplers=65"],
     "wave_within_step": ["rollout.wave_prompts=65"],
+    "nucleus_needs_learner_log_probs": ["rollout.top_p=0.9"],
     "correction_needs_learner_log_probs": ["algorithm.importance_correction=token"],
     "rloo_has_one_update": ["algorithm.loss=rloo"],
     "reward_has_a_part": ["reward.accuracy=0.0", "reward.format=0.0"],
