@@ -148,7 +148,7 @@ class Sample:
 class Row:
     """Several samples packed end to end; attention never crosses a segment border.
 
-    Two samples of 3 and 2 tokens: segment_lengths=(3, 2), position_ids=[0, 1, 2, 0, 1].
+    Two samples of 3 and 2 tokens: segment_lengths=(3, 2); positions count 0, 1, 2, 0, 1.
     """
 
     token_ids: Tensor

@@ -73,6 +73,12 @@ def test_general_prompts_come_late_and_are_rated(run: Path) -> None:
         assert completion["reward"] >= known - 1e-6
 
 
+def test_learner_and_sampler_mean_the_same_temperature(run: Path) -> None:
+    """Both in float32, at the recipe's 0.7."""
+    for step in read_metrics(run / "metrics.jsonl"):
+        assert 0.0 <= step["rollout/mismatch_kl"] < 1e-6
+
+
 def test_each_reward_model_says_what_it_judges(run: Path) -> None:
     assert read_facts(run.parent / "helpful" / "final", "x", "pairwise").objective == "pairwise"
     assert read_facts(run.parent / "safety" / "final", "x", "pointwise").center == 0.0

@@ -240,6 +240,19 @@ def test_reference_comes_and_goes(one_rank: list[Any], two_ranks: list[Any]) -> 
             assert (trained - reference).abs().max() > 1e-3
 
 
+def test_a_refreshed_reference_is_the_policy_of_that_moment(
+    one_rank: list[Any], two_ranks: list[Any]
+) -> None:
+    """Also after a checkpoint, offloading and two more updates, sharded or not."""
+    for result in all_results(one_rank, two_ranks):
+        trained = result["trained"]
+        _, *values = result["undisturbed"]
+        policy, reference = values[: len(trained)], values[len(trained) : 2 * len(trained)]
+        for kept, now, before in zip(reference, policy, trained, strict=True):
+            assert torch.equal(kept, before)
+            assert (now - before).abs().max() > 1e-3
+
+
 def test_exported_names_and_shapes_are_those_of_the_checkpoint(
     folder: Path, one_rank: list[Any], two_ranks: list[Any]
 ) -> None:

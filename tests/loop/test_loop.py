@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from configs.schema import AlgorithmSettings, RlConfig
-from rl.loop import train
+from rl.loop import sampling_settings, train
 from rl.protocols import LoopState, Policy
 from rl.records import Group, Prompt, Row, SamplingSettings
 from tests.loop.fakes import World, make_config, make_group, make_prompts, segments
@@ -173,6 +173,13 @@ def test_completions_of_another_version_stop_the_run() -> None:
     world.journal[0] = [make_group(0, prompt, 0, world.rewards) for prompt in make_prompts(0)]
     with pytest.raises(AssertionError, match="policy 1 got completions sampled by versions"):
         run(make_config(), world, LoopState(step=0, version=1))
+
+
+def test_the_policy_is_sampled_as_the_settings_say() -> None:
+    config = make_config()
+    rollout = config.rollout.model_copy(update={"temperature": 0.7, "top_p": 0.9})
+    found = sampling_settings(config.model_copy(update={"rollout": rollout}), 0)
+    assert found == SamplingSettings(temperature=0.7, top_p=0.9, max_tokens=8)
 
 
 def test_length_cap_follows_the_schedule() -> None:

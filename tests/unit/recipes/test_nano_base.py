@@ -29,7 +29,12 @@ def test_the_folder_is_a_hugging_face_model(built):
     assert config["architectures"] == ["DeepseekV3ForCausalLM"]
     assert (config["topk_method"], config["scoring_func"]) == ("noaux_tc", "sigmoid")
     assert config["rope_parameters"]["rope_type"] == "yarn"
+    assert config["rope_parameters"]["mscale_all_dim"] == 1.0
     assert config["kv_lora_rank"] + config["qk_rope_head_dim"] == 512 + 64
+    # As in DeepSeek-V3, with fewer experts.
+    routing = ("n_group", "topk_group", "n_shared_experts", "routed_scaling_factor")
+    assert [config[key] for key in routing] == [4, 2, 1, 2.5]
+    assert config["norm_topk_prob"] and config["rope_interleave"]
     tokenizer = AutoTokenizer.from_pretrained(folder)
     assert len(tokenizer) <= config["vocab_size"]
     assert [step for step, _, _ in reports] == [1, STEPS]

@@ -88,6 +88,16 @@ def test_r1_stage_adds_the_share_of_the_prompt_language():
     assert other.parts["language"] == pytest.approx(1 - share, abs=0.02)
 
 
+def test_the_language_of_the_answer_does_not_count():
+    settings = RewardSettings(format_form="think_tags", language=1.0)
+    thinking = "First we add three and four, and then we see that they make seven"
+    answer = completion(f"<think>{thinking}</think>答案是七，因为三加四等于七，这个问题很简单。")
+    for target, share in (("en", 1.0), ("zh", 0.0)):
+        found = with_settings(settings, prompt(language=target), answer)
+        assert found.parts["language"] == share
+        assert found.reward == found.parts["accuracy"] + found.parts["format"] + share
+
+
 def test_too_few_words_get_the_mean_of_their_group():
     def score(reward: float | None, **parts: float) -> Score:
         return Score(reward, Outcome.WRONG, parts)
