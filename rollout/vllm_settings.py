@@ -66,6 +66,8 @@ def engine_args(
         enable_prefix_caching=True,
         # The order in which requests run must not depend on how long a step took.
         async_scheduling=False,
+        # Or it would score experts in bfloat16, and take others than the learner.
+        hf_overrides={"moe_router_dtype": "float32"} if settings.dtype == "bfloat16" else {},
         weight_transfer_config=WeightTransferConfig(backend=settings.transfer),
         log_level="WARNING",
         **place,

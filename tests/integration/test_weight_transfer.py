@@ -201,10 +201,16 @@ def test_what_vllms_nccl_trainer_sends_is_what_its_workers_take() -> None:
 
 
 def test_engine_arguments_for_gpus_are_vllms() -> None:
+    from transformers import DeepseekV3Config
+    from vllm.model_executor.models.deepseek_v2 import _get_moe_router_dtype
+
     from rollout.vllm_settings import engine_args
 
     settings = RolloutSettings(transfer="nccl", tensor_parallel=4)
     args = engine_args(Path("model"), settings, device="cuda", max_model_len=64, seed=0)
     assert args.tensor_parallel_size == 4 and args.distributed_executor_backend == "mp"
     assert args.weight_transfer_config.backend == "nccl"
+    config = DeepseekV3Config()
+    config.update(args.hf_overrides)
+    assert _get_moe_router_dtype(config) is torch.float32
     assert args.enable_sleep_mode and args.kv_cache_memory_bytes is None
