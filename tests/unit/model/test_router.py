@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from transformers import DeepseekV3Config
 from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3TopkRouter
 
+import model.router
 from model.engine import route_in_float32
+from model.router import BIAS, RouterBalance
 
 EXPERTS, GROUPS, KEPT_GROUPS, TOP_K, SCALE = 12, 4, 2, 2, 2.5
 SCORES = [0.9, 0.1, 0.05, 0.6, 0.58, 0.01, 0.7, 0.45, 0.02, 0.5, 0.49, 0.48]
@@ -92,3 +94,27 @@ def test_bfloat16_weights_are_multiplied_in_float32(route: Route) -> None:
     torch.testing.assert_close(gates.double(), wanted, atol=1e-5, rtol=0)
     _, chosen = route(inputs.float(), weight.float(), torch.zeros(EXPERTS))
     assert torch.equal(experts.sort().values, chosen.sort().values)
+
+
+class GivenExperts(nn.Module):
+    """A router that chooses what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer(BIAS, torch.zeros(4))
+
+    def forward(self, experts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return experts, experts, experts
+
+
+def test_the_bias_falls_where_too_many_tokens_went(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model.router.distributed, "all_reduce", lambda loads: None)
+    router = GivenExperts()
+    balance = RouterBalance(router)
+    experts = [0] * 9 + [1] * 1 + [2] * 5 + [3] * 5
+    balance.counted_tokens = torch.arange(len(experts))
+    router(torch.tensor(experts)[:, None])
+    metrics = balance.finish_update(0.25)
+    assert router.get_buffer(BIAS).tolist() == [-0.25, 0.25, 0.0, 0.0]
+    assert metrics["expert/load_max_over_mean"] == pytest.approx(9 / 5)
+    assert metrics["expert/load_cv"] == pytest.approx(32**0.5 / 2 / 5)
