@@ -12,6 +12,7 @@ from recipes.evaluation import Evaluation
 from recipes.nano_base import build_base
 
 Numbers = dict[str, float]
+FELT_KL = 1.0
 NEVER = 10**6
 """Updates: more than any of these runs has."""
 
@@ -139,10 +140,9 @@ def clipping(runs: Runs) -> Numbers:
 
 
 def reference(runs: Runs) -> Numbers:
-    """With a weight of the KL term that is felt within so short a run; the paper's is 0.001."""
     found: Numbers = {}
     for name, updates in {"fixed": NEVER, "refreshed": 20}.items():
-        words = [f"algorithm.reference_refresh_updates={updates}", "algorithm.kl_coef=1.0"]
+        words = [f"algorithm.reference_refresh_updates={updates}", f"algorithm.kl_coef={FELT_KL}"]
         last = evaluations(runs.changed(f"reference-{name}", "zero", *words))[-1]
         found[f"pass@1, {name}"] = last.pass_at_1
     return found

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from launch.claims_runs import Measures, language, pass_at_1, worth
 from launch.manifest import read_manifest
 from recipes.r1 import STAGES
 from tests.faults.harness import SMALL_PIPELINE, leftover_processes
@@ -89,3 +90,13 @@ def test_kills_end_with_the_same_table(case: Case, tmp_path: Path) -> None:
     assert table == expected
     assert products(broken) == products(whole) and len(products(whole)) == case.stages
     assert not leftover_processes(broken)
+    if case is WHOLE:
+        check_what_r1_is_worth(table)
+
+
+def check_what_r1_is_worth(table: Measures) -> None:
+    r1 = table["rl_all"]
+    assert pass_at_1(r1) >= 0.85
+    assert language(r1) >= 0.98 and r1["nano"]["format"] >= 0.98
+    assert worth(r1) > worth(table["sft_800k"])
+    assert pass_at_1(table["distill"]) > pass_at_1(table["student_rl"])
