@@ -128,7 +128,8 @@ class ChatEncoder:
         if self._tokenizer.chat_template is None:
             raise UserError(
                 "model.path: the tokenizer has no chat template, which rows with messages need; "
-                "add chat_template.jinja to the folder, or give rows of prompt and completion"
+                "give it R1's with `python -m recipes.r1_base FOLDER NEW`, add chat_template.jinja "
+                "to the folder, or give rows of prompt and completion"
             )
         messages = [{"role": turn.role, "content": turn.content} for turn in turns]
         try:

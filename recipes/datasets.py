@@ -81,7 +81,8 @@ def chat_prompt(question: str, tokenizer: PreTrainedTokenizerBase) -> tuple[str,
     if not tokenizer.chat_template:
         raise UserError(
             "data.template=chat: the model's tokenizer has no chat template; take "
-            "data.template=r1_zero, which is for base models"
+            "data.template=r1_zero, which is for base models, or give it R1's with "
+            "`python -m recipes.r1_base FOLDER NEW`"
         )
     messages = [{"role": "user", "content": question}]
     text = cast(
