@@ -9,6 +9,7 @@ import pytest
 from configs.checks import check_files, check_settings
 from configs.compose import load_config
 from configs.errors import UserError
+from configs.pipeline import EvaluationConfig
 from configs.plan import describe_plan
 from configs.schema import SampledDataConfig
 from launch.cli import main
@@ -34,7 +35,20 @@ def test_the_papers_values_and_the_nano_ones() -> None:
     nano = load(COLD)
     assert nano.run_dir == "runs/r1-cold_start_data-nano_v3"
     assert (nano.recipe.rewriter.by, nano.rollout.max_tokens) == ("rule", 48)
-    assert load(REJECTION).recipe.decontaminate == "nano"
+
+
+@pytest.mark.parametrize("scale", ["", "nano_v3"])
+@pytest.mark.parametrize("stage", ["cold_start_data", "rejection_sampling"])
+def test_nothing_that_the_pipeline_evaluates_on_is_trained_on(stage: str, scale: str) -> None:
+    def recipe(name: str) -> list[str]:
+        return [f"recipe=r1/{name}", *([f"scale=r1/{name}_{scale}"] if scale else [])]
+
+    real = [] if scale else ["model=folder", "model.path=m"]
+    data = load_config([*recipe(stage), *real])
+    evaluation = load_config([*recipe("evaluation"), "models.r1.path=m"])
+    assert isinstance(data, SampledDataConfig) and isinstance(evaluation, EvaluationConfig)
+    assert data.recipe.decontaminate == evaluation.recipe.benchmark
+    assert evaluation.recipe.max_tokens == (96 if scale else 32768)
 
 
 @pytest.mark.parametrize(
