@@ -155,34 +155,48 @@ PYTHON_CONTAINERS: Builders = {
 """From a tag to what makes the container of its decoded items; of pairs [key, value] for dict."""
 
 
-def decode(data: Any, builders: Builders = PYTHON_CONTAINERS, depth: int = 0) -> Any:
+def decode(data: Any, builders: Builders = PYTHON_CONTAINERS) -> Any:
     """The value that `encode` was given; `data` comes from `parse`. Raises Malformed."""
-    if depth > MAX_DEPTH:
-        raise Malformed("too deep")
-    kind = kind_of(data)
-    if data is None or kind is bool or kind is str:
-        return data
-    if kind is int and -SMALL_INT < data < SMALL_INT:
-        return data
-    if kind is list:
-        return [decode(item, builders, depth + 1) for item in data]
-    if kind is dict and len(data) == 1:
-        [(tag, content)] = data.items()
-        try:
-            if tag in builders and kind_of(content) is list:
-                return _container(tag, content, builders, depth)
-            return _decode_scalar(tag, content)
-        except (TypeError, ValueError) as error:
-            raise Malformed(f"not a {tag[:20]}: {str(error)[:80]}") from error
-    raise Malformed("not a typed value")
+    return _Reader(builders).value(data, 0)
 
 
-def _container(tag: str, content: list[Any], builders: Builders, depth: int) -> Any:
-    if tag != "dict":
-        return builders[tag]([decode(item, builders, depth + 1) for item in content])
-    if any(kind_of(pair) is not list or len(pair) != 2 for pair in content):
-        raise ValueError("its items are not pairs")
-    return builders[tag]([decode(pair, builders, depth) for pair in content])
+class _Reader:
+    """Decodes one value, within the limits that its writer kept."""
+
+    def __init__(self, builders: Builders) -> None:
+        self.builders = builders
+        self.nodes = 0
+
+    def value(self, data: Any, depth: int) -> Any:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise Malformed("too many parts")
+        if depth > MAX_DEPTH:
+            raise Malformed("too deep")
+        kind = kind_of(data)
+        if data is None or kind is bool or kind is str:
+            return data
+        if kind is int and -SMALL_INT < data < SMALL_INT:
+            return data
+        if kind is list:
+            return [self.value(item, depth + 1) for item in data]
+        if kind is dict and len(data) == 1:
+            [(tag, content)] = data.items()
+            try:
+                if tag in self.builders and kind_of(content) is list:
+                    return self.container(tag, content, depth)
+                return _decode_scalar(tag, content)
+            except (TypeError, ValueError) as error:
+                raise Malformed(f"not a {tag[:20]}: {str(error)[:80]}") from error
+        raise Malformed("not a typed value")
+
+    def container(self, tag: str, content: list[Any], depth: int) -> Any:
+        build = self.builders[tag]
+        if tag != "dict":
+            return build([self.value(item, depth + 1) for item in content])
+        if any(kind_of(pair) is not list or len(pair) != 2 for pair in content):
+            raise ValueError("its items are not pairs")
+        return build([self.value(pair, depth) for pair in content])
 
 
 def _decode_scalar(tag: str, content: Any) -> Any:

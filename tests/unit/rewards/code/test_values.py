@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from rewards.code.codec import Malformed, Unsupported, decode, encode, parse
+from rewards.code.codec import MAX_NODES, Malformed, Unsupported, decode, encode, parse
 from rewards.code.values import Check, holds_nan, read_value, shown, value_of
+
+OVERFLOWING = complex(-1.7e308, 1.7e308)
+"""Both parts are finite, and its absolute value is not."""
 
 VALUES: list[Any] = [
     None,
@@ -92,6 +95,15 @@ def test_depth_is_limited_on_both_sides() -> None:
     assert decode(parse(encode(at_limit))) == at_limit
 
 
+def test_the_number_of_parts_is_limited_on_both_sides() -> None:
+    """A reply of four million characters can hold two million parts, which take seconds here."""
+    at_limit = {i: i for i in range(66_666)}
+    assert decode(parse(encode(at_limit))) == at_limit
+    for text in ("[" + "0," * MAX_NODES + "0]", '{"set":[' + "[]," * MAX_NODES + "0]}"):
+        with pytest.raises(Malformed, match="too many parts"):
+            read_value(parse(text))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -154,6 +166,7 @@ def holds(expected: object, got: object, **options: Any) -> bool:
         ({"a": 0.3, (1, 2): None}, {(1, 2): None, "a": 0.1 + 0.2}),
         (1j, 1j * (1 + 1e-12)),
         (1, 1 + 0j),
+        (OVERFLOWING, OVERFLOWING),
         (b"a", b"a"),
         (0.0, -0.0),
     ],
@@ -186,6 +199,11 @@ def test_equal(expected: object, got: object) -> None:
         (10**400, float("inf")),
         (float("inf"), 10**400),
         (10**400, 1j),
+        (1.5, OVERFLOWING),
+        (10**400, OVERFLOWING),
+        (1j, OVERFLOWING),
+        (OVERFLOWING, 1j),
+        (1, complex(float("nan"), 1.7e308)),
         ("a", b"a"),
         (float("nan"), float("nan")),
         ([float("nan")], [float("nan")]),
