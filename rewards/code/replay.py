@@ -137,6 +137,9 @@ def _answer(
                 answers[call] = f'{{"call":{quoted(call)},"{kind}":{content}}}'
         except Malformed as error:
             return Failure(CodeVerdictKind.WRONG_ANSWER, f"forged replies: {error}")
+        if sum(map(len, answers.values())) > REPLY_BYTES:
+            too_long = f"the answers have more than {REPLY_BYTES} bytes"
+            return Failure(CodeVerdictKind.OUTPUT_LIMIT, too_long)
         if answered < len(calls) and not deserves_another(result, answered, spent_ms, task.limits):
             early = Failure(CodeVerdictKind.RUNTIME_ERROR, "ended without answering")
             return failure_of(result) or early

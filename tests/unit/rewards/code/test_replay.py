@@ -61,6 +61,14 @@ def test_wrong_programs_fail(judge, code: str, verdict: str) -> None:
     assert judge(code=code, tests=tests, time_limit_s=0.5).verdict == verdict
 
 
+def test_all_answers_together_are_limited(judge) -> None:
+    """The owner keeps them, and sends them all in every round."""
+    code = "def f(x): return 'a' * 3_000_000"
+    for calls, verdict in ((4, "accepted"), (8, "output_limit")):
+        tests = [f"for x in range({calls}):\n    assert len(f(x)) == 3_000_000"]
+        assert judge(code=code, tests=tests).verdict == verdict
+
+
 def test_a_function_may_bear_the_name_of_a_built_in(judge) -> None:
     tests = ["for a in (1, 2):\n    assert sum(a, 3) == 2 * (a + 3)"]
     code = "def sum(a, b): return 2 * (a + b)"
