@@ -97,6 +97,8 @@ def _approximately(
 ) -> ParsedAssert:
     if type(expected) not in (int, float):
         raise NotACall("a tolerance for something that is not a number")
+    if min(relative, absolute) < 0:
+        raise NotACall("a negative tolerance")
     return replace(
         call,
         kind="equal",

@@ -74,6 +74,8 @@ def test_tolerance(text: str, relative: float, absolute: float) -> None:
         "assert abs(f(1) - 'a') < 1",
         "assert abs(f(1) + 1) < 1",
         "assert math.isclose(f(1), 2, tolerance=1)",
+        "assert math.isclose(f(1), 2, rel_tol=-1)",
+        "assert abs(f(1) - 2) < -1",
         "def check(c): assert c(1) == 2",
         "",
     ],
