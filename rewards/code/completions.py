@@ -12,17 +12,18 @@ LABELS = {
     "c": {"c"},
     "cpp": {"cpp", "c++", "cc", "cxx"},
 }
-"""How fences name a language; a fence without a name may hold any."""
+"""How fences name a language."""
 
 
 def extract_code(completion: str, language: str = "python") -> str | None:
-    """The last closed fenced block after the last </think> that is not labelled as another
-    language; None when there is none. Linear in the text.
+    """The last closed fenced block after the last </think> that is labelled as the language, or
+    where there is none, the last one without a label. None when there is neither. Linear in the
+    text.
 
     extract_code("<think>hm</think>So:\\n```python\\nprint(1)\\n```") == "print(1)\\n"
     """
     allowed = {"", *LABELS.get(language, {language})}
-    found: str | None = None
+    found: dict[bool, str] = {}  # by whether it is labelled
     fence, label, block = "", "", list[str]()
     for line in completion.rpartition("</think>")[2].splitlines(keepends=True):
         mark = FENCE.fullmatch(line.rstrip())
@@ -31,8 +32,8 @@ def extract_code(completion: str, language: str = "python") -> str | None:
                 fence, label, block = mark[1], mark[2].lower(), []
         elif mark and not mark[2] and mark[1].startswith(fence):
             if label in allowed and "".join(block).strip():
-                found = "".join(block)
+                found[label != ""] = "".join(block)
             fence = ""
         else:
             block.append(line)
-    return found
+    return found.get(True, found.get(False))
