@@ -93,10 +93,14 @@ def outcome(text: str, space: dict[str, Any]) -> "str | None":
 
 
 def exception_of(description: str) -> Exception:
-    """The built-in exception in "ValueError: bad input", or a RuntimeError for any other."""
+    """The built-in exception in "ValueError: bad input", or a RuntimeError for any other.
+
+    Also for one that ends a loop: a test that maps a function would skip the rest of its checks.
+    """
     name, _, message = description.partition(": ")
     kind = getattr(builtins, name, None)
-    if isinstance(kind, type) and issubclass(kind, Exception):
+    ends_loops = name in ("StopIteration", "StopAsyncIteration")
+    if isinstance(kind, type) and issubclass(kind, Exception) and not ends_loops:
         try:
             return kind(message)
         except TypeError:  # UnicodeDecodeError and its like take other arguments

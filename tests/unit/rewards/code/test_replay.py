@@ -123,6 +123,22 @@ def f(x):
     assert judge(code=lie, tests=["import os\nassert f(1) == 2"]).verdict == "runtime_error"
 
 
+@pytest.mark.parametrize(
+    "test",
+    [
+        "assert all(a == b for a, b in zip(map(f, xs), ys))",
+        "for got, want in zip(map(f, xs), ys): assert got == want",
+    ],
+)
+@pytest.mark.parametrize("error", ["StopIteration", "StopIteration(4)", "StopAsyncIteration"])
+def test_a_program_cannot_end_the_loop_that_tests_it(judge, test: str, error: str) -> None:
+    tests = [f"xs, ys = [1, 2], [2, 4]\n{test}"]
+    assert judge(code=DOUBLE, tests=tests).verdict == "accepted"
+    for condition in ("True", "x == 2"):
+        code = f"def f(x):\n    if {condition}: raise {error}\n    return 2 * x"
+        assert judge(code=code, tests=tests).verdict == "runtime_error"
+
+
 def test_free_names() -> None:
     tests = [
         "import math, os.path as path\nfrom x import y as z",
