@@ -32,13 +32,14 @@ MIN_WORDS = 10
 """Less than this is no evidence: no reward instead of a perfect one for not thinking at all."""
 MIN_SENTENCE_WORDS = 4
 """Shorter sentences are taken together with the next one."""
-MAX_SENTENCE_CHARACTERS = 100
-"""Of a sentence are enough to know its language, and time grows with them."""
+MAX_PART_CHARACTERS = 100
+"""Are enough to know a language. A longer sentence is looked at in parts of about equal size: what
+it begins with says nothing about its end."""
 MIN_PROBABILITY = 0.4
 """Of a language, for a sentence to be surely in it. In GSM8K's solutions 0.17 % of the sentences
 are then taken for another language than English, and 0.8 % for none."""
 MAX_SENTENCES = 400
-"""Of more sentences, a random sample of this size is looked at, some 30 microseconds each."""
+"""Of more sentences, a random sample of this size is looked at, some 30 microseconds a part."""
 KANA_SHARE = 0.05
 """Of Han and kana together, from where on a sentence is Japanese."""
 
@@ -102,16 +103,22 @@ def _latin_part(text: str, target: str) -> float:
     for sentence in _sentences(text):
         words += WORD.findall(sentence)
         if len(words) >= MIN_SENTENCE_WORDS:
-            in_target += len(words) * _target_value(words, target)
+            in_target += sum(len(part) * _target_value(part, target) for part in _parts(words))
             total += len(words)
             words = []
     return in_target / total if total else 1.0
 
 
+def _parts(words: Sequence[str]) -> list[Sequence[str]]:
+    count = -(-len(" ".join(words)) // MAX_PART_CHARACTERS)
+    size = -(-len(words) // count)
+    return [words[start : start + size] for start in range(0, len(words), size)]
+
+
 def _target_value(words: Sequence[str], target: str) -> float:
     """1.0 or 0.0 where the language is clear, less than 1.0 where it is not: words that resemble
     no language, such as Chinese in Latin letters, must not count in full."""
-    probabilities = identify(" ".join(words)[:MAX_SENTENCE_CHARACTERS])
+    probabilities = identify(" ".join(words))
     value = probabilities.get(target, 0.0)
     if value < max(probabilities.values(), default=0.0) >= MIN_PROBABILITY:
         return 0.0

@@ -82,6 +82,8 @@ TAKEN_OUT = re.compile(
     r"|</?[A-Za-z][A-Za-z0-9-]{0,30}+ ?/?>|<[|｜][^<>\n]{0,40}+>"
     ")"
 )
+QUOTED_WORDS = re.compile(r"`(?:[^\W\d_]|['’ ，。；：！？、]|[,.;:!?](?![^\W\d_]))*+`")
+"""Inline code that might stand in the text as it is: backticks alone make no code of words."""
 _PLAIN = f"[{LATIN}]++(?:['’][{LATIN}]++)?+"
 PLAIN_WORDS = re.compile(rf"{_PLAIN}(?:[ ,]++{_PLAIN})*+")
 NOT_LATIN = re.compile(rf"[^\W\d_{LATIN}]++")
@@ -112,8 +114,11 @@ def count_words(text: str, latin_letters: bool) -> WordCount:
     if len(text) > MAX_CHARACTERS:
         half = MAX_CHARACTERS // 2
         text = text[:half] + "\n" + text[-half:]
-    parts = TAKEN_OUT.split(text)
-    readable = " ".join(parts[::2]) + "\n" + _language_inside("\n".join(parts[1::2]))
+    prose: list[str] = []
+    taken_out: list[str] = []
+    for index, part in enumerate(TAKEN_OUT.split(text)):
+        (prose if index % 2 == 0 or QUOTED_WORDS.fullmatch(part) else taken_out).append(part)
+    readable = " ".join(prose) + "\n" + _language_inside("\n".join(taken_out))
     words, letters = _latin_words(readable, latin_letters)
     counts: dict[Script, float] = {"latin": words}
     letters_used = "".join(set(readable))

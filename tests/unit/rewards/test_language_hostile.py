@@ -46,6 +46,49 @@ def test_moving_text_into_formulas_or_code_hides_nothing(hidden: str) -> None:
         assert measured is not None and measured < 0.65
 
 
+def test_a_sentence_is_looked_at_to_its_end() -> None:
+    """Without a full stop, behind as many English characters as are enough to know a language."""
+    english = (
+        "so we now take all of the apples that are left and give them to the children in that room"
+    )
+    german = (
+        "danach nehmen wir die restlichen Birnen aus dem grossen Korb und verteilen sie an die "
+        "Kinder der anderen Klasse"
+    )
+    for text in (f"{english} {german}", f"{english} {german}\n" * 20):
+        assert share(text, "en") == pytest.approx(0.5, abs=0.2)
+        assert share(text, "de") == pytest.approx(0.5, abs=0.2)
+    assert share(f"{english} {english}", "en") == 1.0
+    assert share(f"{german} {german}", "en") == 0.0
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        "we take the first one",
+        "We take it, then add.",
+        " so, wait ",
+        "don't",
+        "well then:  stop!",
+        "我们 take the sum，然后 add",
+    ],
+)
+def test_words_in_inline_code_are_words(span: str) -> None:
+    visible = "首先让我再读一遍题目。我们需要求出篮子里的苹果。"
+    in_the_open = language_share(visible + f"{span}。" * 20, "zh", CAP)
+    quoted = language_share(visible + f"`{span}`。" * 20, "zh", CAP)
+    assert quoted == in_the_open
+    assert quoted.share is not None and quoted.share < 0.5
+
+
+@pytest.mark.parametrize(
+    "code", ["x", "x_1", "print(the, first)", "a = b", "items.append", "take 3", "git-log", ""]
+)
+def test_inline_code_with_symbols_is_no_language(code: str) -> None:
+    found = language_share(f"{CHINESE_TEXT} `{code}`", "zh", CAP)
+    assert (found.share, found.words) == (1.0, language_share(CHINESE_TEXT, "zh", CAP).words)
+
+
 def test_what_is_still_hidden_is_capped() -> None:
     """Identifiers are no words, so that code can be left out; a text of nothing else earns
     nothing, and there is no step on the way there."""
@@ -120,6 +163,8 @@ HOSTILE = {
     "boxes": "\\boxed{",
     "filled boxes": "\\boxed{{}a",
     "ticks": "`",
+    "words in ticks": "`we take the first one, or `",
+    "stops in ticks": "`we,,,,",
     "fences": "```",
     "fences with words": "``` a\n",
     "tildes": "~",
