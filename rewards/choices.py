@@ -6,13 +6,19 @@ import re
 
 from rewards.math.extraction import find_boxes
 
-# "Answer: B", "**Answer:** (B)", '"answer": "B"', "答案：B"; after a colon a sentence may go on.
-# "The answer is B." must end there, or "the answer is A common one" would be read as A.
-# Possessive quantifiers never give characters back, so matching takes linear time.
+# "Answer: B", "**Answer:** (B)", '"answer": "B"', "答案：B"; a sentence may go on after a colon,
+# but "Answer: I think C" states no I. "The answer is option B." must end there, or "the answer is
+# A common one" would be read as A. Possessive quantifiers never give characters back, so matching
+# takes linear time.
+_IS = r"(?:\s++is|是|为)"
+_OPENING = (
+    r"[\"'*$(（\[\s]*+(?:(?i:option|choice)[*$(（\s]++|选项\s*+)?+"
+    r"(?:\\(?:text|textbf|mathrm|mathbf)\{\(?+)?+"
+)
 _STATED = re.compile(
     r"(?:(?i:answer)|答案)(?:"
-    r"[\"'*]*+\s*+[:：][\"'*$(（\[\s]*+(?P<colon>[A-Z])(?![A-Za-z0-9])"
-    r"|(?:\s++is|是|为)[\"'*$(（\[\s]*+(?P<plain>[A-Z])(?=[\"'*$)）\]]*+\s*+(?:[.,;。，；)]|$))"
+    rf"{_IS}?+[\"'*]*+\s*+[:：]{_OPENING}(?P<colon>[A-HJ-Z]|I(?!['’]|\s[a-z]))(?![A-Za-z0-9])"
+    rf"|{_IS}{_OPENING}(?P<plain>[A-Z])(?=[\"'*$)）\]}}]*+\s*+(?:[.,;。，；)]|$))"
     r")",
     re.MULTILINE,
 )
@@ -24,13 +30,13 @@ _BOXED = re.compile(
 
 
 def chosen_letter(text: str) -> str | None:
-    """The letter of the last stated answer, else that of the last box; None without any.
+    """The letter in the last box, else that of the last stated answer; None without any.
 
     chosen_letter("so 2+2=4.\\nAnswer: C") == "C"
     """
-    stated = [match["colon"] or match["plain"] for match in _STATED.finditer(text)]
-    if stated:
-        return stated[-1]
     boxes = find_boxes(text)
-    found = _BOXED.fullmatch(boxes[-1].content(text)) if boxes else None
-    return None if found is None else found[1]
+    boxed = _BOXED.fullmatch(boxes[-1].content(text)) if boxes else None
+    if boxed is not None:
+        return boxed[1]
+    stated = [match["colon"] or match["plain"] for match in _STATED.finditer(text)]
+    return stated[-1] if stated else None
