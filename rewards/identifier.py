@@ -21,6 +21,8 @@ MIN_LETTERS = 8
 """A shorter text, such as "OK", is in any language."""
 MIN_PROBABILITY = 0.3
 """Of a response's language; what resembles none has less."""
+SURE = 0.9
+"""Probability of the language of a shorter text that can be in no other, mostly for its script."""
 NEARLY_SAME = {"sh": "hr", "bs": "hr", "sr": "hr", "nn": "no", "ms": "id"}
 """Labels of the model that it does not keep apart from one of ours in Latin letters."""
 
@@ -34,12 +36,32 @@ def written_language(text: str) -> str | None:
 
     written_language("Das ist nicht der Weg.") == "de"
     """
-    if sum(map(str.isalpha, text)) < MIN_LETTERS:
+    if _letters(text) < MIN_LETTERS:
         return None
+    language, probability = _likeliest(text)
+    return language if probability >= MIN_PROBABILITY else None
+
+
+def may_be_in(text: str, language: str) -> bool:
+    """Whether a response is in the language, or too short to tell.
+
+    may_be_in("OK.", "de") and not may_be_in("好的。", "de")
+    """
+    letters = _letters(text)
+    if letters >= MIN_LETTERS:
+        return written_language(text) == language
+    likeliest, probability = _likeliest(text)
+    return letters > 0 and (likeliest == language or probability < SURE)
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalpha, text))
+
+
+def _likeliest(text: str) -> tuple[str, float]:
     # Capitals alone would mislead the model.
     probabilities = identify(" ".join(text.lower().split())[:MAX_CHARACTERS])
-    best = max(probabilities, key=lambda language: probabilities[language])
-    return best if probabilities[best] >= MIN_PROBABILITY else None
+    return max(probabilities.items(), key=lambda found: found[1])
 
 
 def identify(line: str) -> dict[str, float]:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rewards.identifier import written_language
+from rewards.identifier import may_be_in, written_language
 
 RELATIONS = ("at least", "less than")
 CONSTRAINED_ANSWERS = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
@@ -95,7 +95,7 @@ def letter_frequency(response: str, *, letter: str, let_frequency: int, let_rela
 
 
 def response_language(response: str, *, language: str) -> bool:
-    return written_language(response) == language
+    return may_be_in(response, language)
 
 
 # --- length ---------------------------------------------------------------------------------------

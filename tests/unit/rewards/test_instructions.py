@@ -54,6 +54,13 @@ CASES: list[Case] = [
         ["Das ist nicht der Weg, und ich gehe ihn nicht."],
         ["This is not the way, and I do not go.", "这不是路。", "12345"],
     ),
+    ("language:response_language", {"language": "zh"}, ["好的，谢谢您"], ["はい。", "42"]),
+    (
+        "language:response_language",
+        {"language": "en"},
+        ["Yes.", "OK"],
+        ["好的，谢谢您", "12", "😀"],
+    ),
     (
         "length_constraints:number_sentences",
         {"num_sentences": 3, "relation": "at least"},
