@@ -24,6 +24,9 @@ from rewards.http import Server, read_token
 RETRIES_S = (0.5, 1.0, 2.0, 4.0)
 """Waits before the tries after the first, each up to half as long again."""
 BUSY = (408, 425, 429, 500, 502, 503, 504)
+REFUSED = (400, 413, 422)
+"""What servers answer to one question beyond the model's context, and to every one where a name or
+a number in the settings is wrong."""
 MAX_RESPONSE_BYTES = 64 << 20
 
 
@@ -55,10 +58,18 @@ class EndpointModel:
         self._token = read_token(settings.token_file)
         self._settings = settings
         self._setting = setting
+        self._has_answered = False
+        self._refusal = ""
 
     def ask_all(self, questions: Sequence[str]) -> list[str | Unusable]:
         with ThreadPoolExecutor(self._settings.connections) as threads:
-            return list(threads.map(self._ask, questions))
+            answers = list(threads.map(self._ask, questions))
+        if self._refusal and not self._has_answered:
+            raise UserError(
+                f"{self._where}: the server refuses every request ({self._refusal}); check "
+                f"{self._setting}.model and {self._setting}.max_tokens"
+            )
+        return answers
 
     def _ask(self, question: str) -> str | Unusable:
         body = json.dumps(
@@ -83,8 +94,14 @@ class EndpointModel:
                 problem = f"{type(error).__name__}: {error}"
                 continue
             if status == 200:
-                return self._read(content)
-            problem = f"HTTP {status}: {content[:200].decode(errors='replace')}"
+                answer = self._read(content)
+                self._has_answered = True
+                return answer
+            said = " ".join(content.decode(errors="replace").split())
+            problem = f"HTTP {status}: {said[:200]}"
+            if status in REFUSED:
+                self._refusal = problem
+                return Unusable(problem)
             if status not in BUSY:
                 raise UserError(f"{self._where}: the server refuses the request ({problem})")
         raise UserError(

@@ -82,10 +82,30 @@ def test_a_busy_server_is_asked_again() -> None:
     assert len(calls) == 3
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_one_question_too_long_is_no_reason_to_stop(status: int) -> None:
+    def answer(request: dict[str, Any], _: dict[str, str]) -> Reply:
+        if request["messages"][0]["content"] != "too long":
+            time.sleep(0.05)
+            return completion("yes")
+        return status, b'{"error":\n {"message": "8193 tokens"}}'
+
+    refused = Unusable(f'HTTP {status}: {{"error": {{"message": "8193 tokens"}}}}')
+    with chat_server(answer) as url:
+        asked = model(url)
+        # The refusal comes before the first answer does.
+        assert asked.ask_all(["too long", "a", "b"]) == [refused, "yes", "yes"]
+        assert asked.ask_all(["too long"]) == [refused]
+
+
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
         ((503, b"busy"), r"no answer \(HTTP 503: busy\); nothing is lost: start the server"),
+        (
+            (400, b"max_tokens\nis too large"),
+            r"every request \(HTTP 400: max_tokens is too large\)",
+        ),
         ((401, b"who?"), r"the server refuses the request \(HTTP 401: who\?\)"),
         ((404, b"no model m"), r"the server refuses the request \(HTTP 404: no model m\)"),
         ((200, b"<html>"), r"something else than a chat completion \('<html>'\)"),
