@@ -52,6 +52,7 @@ class AskedJudge:
         self._model = model
         self._name = name
         self._path = path
+        _end_torn_line(path)
         self._verdicts = dict(_read(path))
 
     def prepare(self, candidates: Sequence[Candidates], queries: int) -> None:
@@ -90,10 +91,17 @@ class AskedJudge:
         return hashlib.sha256(json.dumps([self._name, *asked]).encode()).hexdigest()
 
 
+def _end_torn_line(path: Path) -> None:
+    """What is written next must not become the rest of a line that a crash has cut short."""
+    with path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+
+
 def _read(path: Path) -> Iterator[tuple[str, float | None]]:
     """What was kept. A line that a crash has cut short is asked again."""
-    if not path.exists():
-        return
     for line in path.read_text().splitlines():
         try:
             kept = json.loads(line)
