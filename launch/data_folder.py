@@ -2,6 +2,8 @@
 
 inputs.json     hashes of the model and the prompts; the same folder refuses other ones
 journal/        the samples with their scores, a Parquet file per wave
+replies-rewriter.jsonl, replies-judge.jsonl
+                what servers have replied, as it came
 rows/           what became of each sample, a file per wave
 data.jsonl      the chat rows to train on
 rejected.jsonl  every sample that was dropped, with the reason

@@ -121,7 +121,7 @@ def _finish(
         return
     with (
         Scorer(config.reward) as scorer,
-        open_text_models(config, folder.log_dir) as (rewriter, judge),
+        open_text_models(config, folder) as (rewriter, judge),
     ):
         finisher = Finisher(config.recipe, scorer, rewriter, judge)
         for index in missing:

@@ -41,8 +41,9 @@ def train_reward_model_in(
     console.doing("reading the data")
     judge = None
     if config.judge.by == "endpoint":
-        asked = EndpointModel(config.judge, "judge")
-        judge = AskedJudge(asked, config.judge.model, folder.path / "verdicts.jsonl")
+        judge = AskedJudge(
+            EndpointModel(config.judge, "judge", folder.path / "replies-judge.jsonl")
+        )
     sets = load_judged(config, load_tokenizer(model_path), end_token_ids(model_path), judge)
     for reason, count in sets.counts().items():
         console.doing(f"data: {count} rows left out: {reason}")

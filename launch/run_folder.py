@@ -6,6 +6,7 @@ run.json       versions, git revision, host and exit code of each attempt
 STOP           somebody wants the run to save and end
 journal/       finished rollouts (reinforcement learning)
 data.json      sizes and hash of the sequences (fine-tuning); rejected.jsonl: the rows left out
+replies-judge.jsonl  what the judge of pairs has replied (reward models)
 checkpoints/   step-000010/ ...; only complete ones carry a manifest.json
 metrics.jsonl  one line per step
 status.json    where the run stands, replaced atomically

@@ -12,15 +12,17 @@ from configs.evaluation import EngineSettings, EvalConfig, max_positions
 from configs.schema import SampledDataConfig
 from launch.cluster import start_ray, stop_ray
 from launch.eval_sampling import EvalSamplers
+from launch.run_folder import RunFolder
 from recipes.datasets import chat_prompt
-from recipes.text_models import EndpointModel, TextModel, Unusable, usable
+from recipes.kept_replies import Unusable
+from recipes.text_models import EndpointModel, TextModel, usable
 from rl.records import Prompt, SamplingSettings
 from rollout.tokens import load_tokenizer
 
 
 @contextmanager
 def open_text_models(
-    config: SampledDataConfig, log_dir: Path
+    config: SampledDataConfig, folder: RunFolder
 ) -> Iterator[tuple[TextModel | None, TextModel | None]]:
     """Rewriter and judge; None for one that is no text model. A model folder is loaded once."""
     rewriter, judge = config.recipe.rewriter, config.recipe.judge
@@ -30,11 +32,12 @@ def open_text_models(
         if folders:
             start_ray(config.rollout.samplers)
             owned.callback(stop_ray)
-            samplers = _samplers(config, folders.pop(), log_dir)
+            samplers = _samplers(config, folders.pop(), folder.log_dir)
 
         def opened(name: str, by: str, settings: TextModelSettings) -> TextModel | None:
             if by == "endpoint":
-                return EndpointModel(settings, f"recipe.{name}")
+                replies = folder.path / f"replies-{name}.jsonl"
+                return EndpointModel(settings, f"recipe.{name}", replies)
             return FolderModelText(samplers, settings) if samplers and by == "model" else None
 
         yield opened("rewriter", rewriter.by, rewriter), opened("judge", judge.by, judge)

@@ -6,7 +6,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from recipes.text_models import TextModel, Unusable
+from recipes.kept_replies import Unusable
+from recipes.text_models import TextModel
 from recipes.trajectories import JUDGE, JUDGED, Dropped, Trajectory
 
 QUESTION = """\

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from recipes.text_models import TextModel, Unusable
+from recipes.kept_replies import Unusable
+from recipes.text_models import TextModel
 from recipes.trajectories import REWRITER, Dropped, Trajectory
 from rewards.format import TAG
 

@@ -1,8 +1,8 @@
 """Language models that are asked in plain words: to rewrite a trajectory, to judge an answer.
 
 EndpointModel asks an OpenAI-compatible server. A server that stays out of reach stops the run,
-which goes on from there when it is started again; an answer that cannot be used is the caller's to
-count.
+which goes on from the last reply when it is started again; an answer that cannot be used is the
+caller's to count.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import http.client
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from configs.data_making import TextModelSettings
 from configs.errors import UserError
+from recipes.kept_replies import KeptReplies, Unusable
 from rewards.format import END_THINK
 from rewards.http import Server, read_token
 
@@ -28,13 +30,6 @@ REFUSED = (400, 413, 422)
 """What servers answer to one question beyond the model's context, and to every one where a name or
 a number in the settings is wrong."""
 MAX_RESPONSE_BYTES = 64 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Unusable:
-    """No answer to go on with: Unusable("cut at the length cap")."""
-
-    why: str
 
 
 class TextModel(Protocol):
@@ -48,9 +43,9 @@ class TextModel(Protocol):
 class EndpointModel:
     """A server with /chat/completions."""
 
-    def __init__(self, settings: TextModelSettings, setting: str) -> None:
-        """setting: the name of the settings, for messages. Raises UserError for a bad URL or token
-        file."""
+    def __init__(self, settings: TextModelSettings, setting: str, replies: Path) -> None:
+        """setting: the name of the settings, for messages; replies: the file that keeps what the
+        server has replied. Raises UserError for a bad URL or token file."""
         try:
             self._server = Server.at(settings.url, "/chat/completions")
         except ValueError as error:
@@ -58,12 +53,13 @@ class EndpointModel:
         self._token = read_token(settings.token_file)
         self._settings = settings
         self._setting = setting
-        self._has_answered = False
+        self._replies = KeptReplies(replies, settings.model)
+        self._has_answered = len(self._replies) > 0
         self._refusal = ""
 
     def ask_all(self, questions: Sequence[str]) -> list[str | Unusable]:
         with ThreadPoolExecutor(self._settings.connections) as threads:
-            answers = list(threads.map(self._ask, questions))
+            answers = list(threads.map(self._ask, questions, _numbers(questions)))
         if self._refusal and not self._has_answered:
             raise UserError(
                 f"{self._where}: the server refuses every request ({self._refusal}); check "
@@ -71,7 +67,16 @@ class EndpointModel:
             )
         return answers
 
-    def _ask(self, question: str) -> str | Unusable:
+    def _ask(self, question: str, number: int) -> str | Unusable:
+        answer = self._replies.find(question, number)
+        if answer is None:
+            answer = self._request(question)
+            # While everything is refused, it is for the settings and not for the questions.
+            if self._has_answered:
+                self._replies.keep(question, number, answer)
+        return answer
+
+    def _request(self, question: str) -> str | Unusable:
         body = json.dumps(
             {
                 "model": self._settings.model,
@@ -124,6 +129,14 @@ class EndpointModel:
                 f"({content[:80].decode(errors='replace')!r}); is it an OpenAI-compatible server?"
             ) from error
         return usable(text, cut=reason == "length")
+
+
+def _numbers(questions: Sequence[str]) -> Iterator[int]:
+    """Of each, how often the same question stands before it."""
+    before: Counter[str] = Counter()
+    for question in questions:
+        yield before[question]
+        before[question] += 1
 
 
 def usable(text: Any, *, cut: bool) -> str | Unusable:

@@ -27,6 +27,7 @@ from recipes.nano_world import draw_problems
 from recipes.sft_data import load_sequences
 from rewards.scoring import Scorer
 from rl.records import Completion, Group, Prompt, SamplingSettings
+from tests.unit.recipes.chat_server import Reply, chat_server, completion
 
 PROBLEMS = 24
 TOKENIZER = build_tokenizer()
@@ -238,6 +239,41 @@ def test_a_rewriter_that_is_down_loses_nothing(
     with pytest.raises(UserError, match="run the same command again"):
         make(model, tmp_path / "run", *words)
     assert len(corpus.asked) == PROBLEMS
+
+
+def test_what_a_rewriter_has_answered_is_not_asked_again(
+    corpus: Corpus, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recipes.text_models.RETRIES_S", ())
+    corpus.breaks_after = 2 * PROBLEMS
+    answered: list[str] = []
+    lives_for = 0
+
+    def answer(request: dict[str, Any], _: dict[str, str]) -> Reply:
+        if len(answered) == lives_for:
+            return 503, b"down"
+        question = request["messages"][0]["content"]
+        answered.append(question)
+        return completion(f"reply {len(question)}")
+
+    def rewritten(run_dir: Path) -> bytes:
+        words = ["recipe.rewriter.by=endpoint", "recipe.rewriter.model=m"]
+        one_wave = ["rollout.wave_prompts=0", "recipe.rewriter.connections=1"]
+        make(model, run_dir, *words, *one_wave, f"recipe.rewriter.url={url}")
+        return (run_dir / "rejected.jsonl").read_bytes()
+
+    with chat_server(answer) as url:
+        lives_for = 10_000
+        whole = rewritten(tmp_path / "whole")
+        questions, answered = answered, []
+        # It goes down among the questions for the thinking, then among those for the summaries.
+        for lives_for in (len(questions) // 4, 3 * len(questions) // 4):
+            with pytest.raises(UserError, match="nothing is lost"):
+                rewritten(tmp_path / "run")
+            assert len(answered) == lives_for
+        lives_for = 10_000
+        assert rewritten(tmp_path / "run") == whole
+    assert answered == questions
 
 
 def test_a_disk_that_fills_leaves_no_half_file(

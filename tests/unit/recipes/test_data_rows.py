@@ -12,7 +12,7 @@ from configs.rewards import RewardSettings
 from recipes import trajectories as t
 from recipes.data_rows import Finisher
 from recipes.judging import read_verdict
-from recipes.text_models import Unusable
+from recipes.kept_replies import Unusable
 from recipes.trajectories import Dropped, Trajectory
 from rewards.scoring import Scorer
 from rl.records import Completion, Group, Outcome, Prompt, Score

@@ -57,15 +57,16 @@ def test_what_a_reply_says(reply: str, verdict: float | None) -> None:
     assert read_pair_verdict(reply) == verdict
 
 
-def model(url: str) -> EndpointModel:
-    return EndpointModel(TextModelSettings(url=url, model="judge", timeout_s=5.0), "judge")
+def judge_at(url: str, replies: Path, name: str = "judge") -> AskedJudge:
+    settings = TextModelSettings(url=url, model=name, timeout_s=5.0)
+    return AskedJudge(EndpointModel(settings, "judge", replies))
 
 
 def test_nothing_is_asked_twice(tmp_path: Path) -> None:
-    path, server = tmp_path / "verdicts.jsonl", Server()
+    path, server = tmp_path / "replies.jsonl", Server()
     candidates = [Candidates("1", "q", ("a", "longer")), Candidates("2", "q", ("b", "bb"))]
     with chat_server(server) as url:
-        judge = AskedJudge(model(url), "judge", path)
+        judge = judge_at(url, path)
         judge.prepare(candidates, 4)
         assert len(server.asked) == 8
         assert [
@@ -75,9 +76,9 @@ def test_nothing_is_asked_twice(tmp_path: Path) -> None:
         # The last line was being written when the run was killed.
         path.write_text(path.read_text()[:-9])
         for _ in range(2):
-            AskedJudge(model(url), "judge", path).prepare(candidates, 4)
+            judge_at(url, path).prepare(candidates, 4)
             assert len(server.asked) == 9
-        AskedJudge(model(url), "another judge", path).prepare(candidates[:1], 4)
+        judge_at(url, path, "another judge").prepare(candidates[:1], 4)
         assert len(server.asked) == 13
 
 
@@ -103,7 +104,7 @@ def load(tmp_path: Path, *words: str, judge: AskedJudge | None = None) -> Judged
 def test_rows_with_two_responses_are_compared(tmp_path: Path) -> None:
     server = Server()
     with chat_server(server) as url:
-        judge = AskedJudge(model(url), "judge", tmp_path / "verdicts.jsonl")
+        judge = judge_at(url, tmp_path / "replies.jsonl")
         sets = load(tmp_path, judge=judge)
     assert not any("hm" in question for question in server.asked), "summaries alone are judged"
     decode = build_tokenizer().decode
@@ -124,7 +125,7 @@ def test_without_a_judge_they_are_counted(tmp_path: Path) -> None:
 
 def test_a_judge_that_is_down_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("recipes.text_models.RETRIES_S", ())
-    judge = AskedJudge(model("http://127.0.0.1:9/v1"), "judge", tmp_path / "verdicts.jsonl")
+    judge = judge_at("http://127.0.0.1:9/v1", tmp_path / "replies.jsonl")
     with pytest.raises(UserError, match="start the server and run the same command again"):
         load(tmp_path, judge=judge)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,23 @@ import pytest
 from configs.data_making import TextModelSettings
 from configs.errors import UserError
 from recipes import text_models
-from recipes.text_models import EndpointModel, Unusable
+from recipes.kept_replies import Unusable
+from recipes.text_models import EndpointModel
 from tests.unit.recipes.chat_server import Reply, chat_server, completion
 
+Open = Callable[..., EndpointModel]
 
-def model(url: str, **settings: Any) -> EndpointModel:
-    return EndpointModel(TextModelSettings(url=url, model="m", **settings), "recipe.judge")
+
+@pytest.fixture
+def model(tmp_path: Path) -> Open:
+    """Opens a model that has replied nothing yet."""
+    numbers = count()
+
+    def opened(url: str, **settings: Any) -> EndpointModel:
+        asked = TextModelSettings(url=url, model="m", **settings)
+        return EndpointModel(asked, "recipe.judge", tmp_path / f"replies-{next(numbers)}.jsonl")
+
+    return opened
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +37,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_models, "RETRIES_S", (0.01, 0.01))
 
 
-def test_answers_come_in_order_and_without_thinking() -> None:
+def test_answers_come_in_order_and_without_thinking(model: Open) -> None:
     requests: list[dict[str, Any]] = []
 
     def answer(request: dict[str, Any], _: dict[str, str]) -> Reply:
@@ -40,7 +53,7 @@ def test_answers_come_in_order_and_without_thinking() -> None:
     assert sent == {"model": "m", "temperature": 0.25, "max_tokens": 9}
 
 
-def test_the_token_travels(tmp_path: Path) -> None:
+def test_the_token_travels(model: Open, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("s3cret\n")
     seen: list[str | None] = []
 
@@ -54,7 +67,7 @@ def test_the_token_travels(tmp_path: Path) -> None:
     assert seen == ["Bearer s3cret", None]
 
 
-def test_unusable_answers_are_the_callers_to_count() -> None:
+def test_unusable_answers_are_the_callers_to_count(model: Open) -> None:
     replies = {
         "empty": completion("  "),
         "null": completion(None),
@@ -70,7 +83,7 @@ def test_unusable_answers_are_the_callers_to_count() -> None:
     assert found == [Unusable("empty")] * 3 + [Unusable("cut at the length cap")]
 
 
-def test_a_busy_server_is_asked_again() -> None:
+def test_a_busy_server_is_asked_again(model: Open) -> None:
     calls: list[int] = []
 
     def answer(*_: object) -> Reply:
@@ -83,7 +96,7 @@ def test_a_busy_server_is_asked_again() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_one_question_too_long_is_no_reason_to_stop(status: int) -> None:
+def test_one_question_too_long_is_no_reason_to_stop(model: Open, status: int) -> None:
     def answer(request: dict[str, Any], _: dict[str, str]) -> Reply:
         if request["messages"][0]["content"] != "too long":
             time.sleep(0.05)
@@ -113,21 +126,21 @@ def test_one_question_too_long_is_no_reason_to_stop(status: int) -> None:
         ((200, b"\xff\xfe"), "is it an OpenAI-compatible server"),
     ],
 )
-def test_a_server_that_does_not_work_is_one_line(reply: Reply, said: str) -> None:
+def test_a_server_that_does_not_work_is_one_line(model: Open, reply: Reply, said: str) -> None:
     with chat_server(lambda *_: reply) as url, pytest.raises(UserError, match=said) as caught:
         model(url).ask_all(["q"])
     assert str(caught.value).startswith(f"recipe.judge.url={url}: ")
     assert "\n" not in str(caught.value)
 
 
-def test_a_server_that_is_down_is_one_line() -> None:
+def test_a_server_that_is_down_is_one_line(model: Open) -> None:
     with chat_server(lambda *_: completion("")) as url:
         pass
     with pytest.raises(UserError, match=r"ConnectionRefusedError.*run the same command again"):
         model(url).ask_all(["q"])
 
 
-def test_a_slow_server_is_not_waited_for_forever() -> None:
+def test_a_slow_server_is_not_waited_for_forever(model: Open) -> None:
     def answer(*_: object) -> Reply:
         time.sleep(0.5)
         return completion("late")
@@ -141,6 +154,6 @@ def test_a_slow_server_is_not_waited_for_forever() -> None:
 
 
 @pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://host/v1", "http://"])
-def test_what_is_no_url(url: str) -> None:
+def test_what_is_no_url(model: Open, url: str) -> None:
     with pytest.raises(UserError, match=r"recipe\.judge\.url: .*give http://HOST:PORT/v1"):
         model(url)
