@@ -58,6 +58,7 @@ from configs.supervised_checks import (
     preferences_fit_model,
     rows_hold_longest_pair,
     rows_hold_longest_sequence,
+    verdicts_are_in_both_orders,
 )
 
 SMOLLM2_FOLDER = "models/smollm2-135m"
@@ -236,6 +237,7 @@ REWARD_MODEL_SETTING_CHECKS: list[Callable[[RewardModelConfig], str | None]] = [
     expert_parallel_divides_ranks,
     preferences_fit_model,
     pair_judge_is_named,
+    verdicts_are_in_both_orders,
 ]
 
 REWARD_MODEL_FILE_CHECKS: list[Callable[[RewardModelConfig], str | None]] = [

@@ -44,7 +44,8 @@ class PairJudgeSettings(TextModelSettings):
     """Of rows with two responses that nobody has compared. none: they are left out; endpoint: a
     server. The nano world has a judge of its own."""
     queries: Positive = 4
-    """Verdicts per pair, averaged; the two responses change places from one to the next."""
+    """Verdicts per pair, averaged; the two responses change places from one to the next, so the
+    number is even."""
     margin: Annotated[float, Field(ge=0.0)] = 1.0
     """A pair is kept when the averaged verdict is further from a tie than this. [[A>>B]] counts 2,
     [[A>B]] 1, [[A=B]] 0; the paper keeps differences above 1 and names no numbers."""

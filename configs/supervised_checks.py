@@ -46,6 +46,15 @@ def pair_judge_is_named(config: RewardModelConfig) -> str | None:
     return text_model_is_named("judge", config.judge.by, config.judge)
 
 
+def verdicts_are_in_both_orders(config: RewardModelConfig) -> str | None:
+    if config.judge.queries % 2 == 0:
+        return None
+    return (
+        f"judge.queries={config.judge.queries}: must be even, so that either response is shown "
+        "first equally often; add one or take one away"
+    )
+
+
 def preference_file_is_there(config: RewardModelConfig) -> str | None:
     if not isinstance(config.data, PreferenceData):
         return None

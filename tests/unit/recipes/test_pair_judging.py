@@ -130,9 +130,16 @@ def test_a_judge_that_is_down_is_one_line(tmp_path: Path, monkeypatch: pytest.Mo
         load(tmp_path, judge=judge)
 
 
-def test_a_judge_needs_an_address(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("judge.by=endpoint", r"judge\.by=endpoint: needs judge\.url="),
+        ("judge.queries=3", r"judge\.queries=3: must be even"),
+    ],
+)
+def test_settings_of_a_judge_that_are_refused(word: str, said: str) -> None:
     from configs.checks import check_settings
 
     words = ["recipe=r1/reward_helpful", "model=folder", "model.path=m", "data.path=x.jsonl"]
-    with pytest.raises(UserError, match=r"judge\.by=endpoint: needs judge\.url="):
-        check_settings(load_config([*words, "judge.by=endpoint"]))
+    with pytest.raises(UserError, match=said):
+        check_settings(load_config([*words, word]))
