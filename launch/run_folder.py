@@ -14,7 +14,7 @@ eval/          evaluations with every completion
 rollouts/      some groups of each step, for reading (reinforcement learning)
 logs/          attempt-1/driver.log, sampler-0.log ...; `latest` points to the newest;
                job-7-0/console.log, head.log ... of a job's lives, and `job-latest`
-rejected_problems.jsonl  rows of data=problems that were left out, with the reason
+rejected_problems.jsonl  rows of data=problems or data=gsm8k that were left out, with the reason
 final/         the trained model as a Hugging Face folder
 report.html
 """

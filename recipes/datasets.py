@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from configs.errors import UserError
 from recipes.nano_world import Problem as NanoProblem
 from recipes.nano_world import draw_problems
 from recipes.problem_rows import Problem, read_problem
-from recipes.row_files import BadRow, Rejected, open_rows
+from recipes.row_files import BadRow, Rejected, as_text, json_lines, open_rows
 from rewards.math import MathChecker
 from rewards.math.numbers import read_number
 from rl.order import batch_of_step
@@ -209,19 +208,21 @@ class _Row:
 
 
 def _load_gsm8k(data: Gsm8kData, tokenizer: PreTrainedTokenizerBase) -> PromptSets:
-    rejected: Counter[str] = Counter()
+    rejected: list[Rejected] = []
     rows: dict[str, _Row] = {}
+    prompts: dict[str, Prompt] = {}
     for row in _read_rows(Path(data.path).expanduser()):
         if row.question in rows:
-            rejected["question occurs twice"] += 1
-        rows.setdefault(row.question, row)
-    prompts: dict[str, Prompt] = {}
-    for row in rows.values():
+            first = f"gsm8k-{rows[row.question].line}"
+            rejected.append(Rejected(row.line, "question occurs twice", first))
+            continue
+        rows[row.question] = row
         prompt = _gsm8k_prompt(row, data, tokenizer)
         if len(prompt.token_ids) <= data.max_prompt_tokens:
             prompts[row.question] = prompt
         else:
-            rejected[f"prompt longer than {data.max_prompt_tokens} tokens"] += 1
+            reason = f"prompt longer than {data.max_prompt_tokens} tokens"
+            rejected.append(Rejected(row.line, reason, f"{len(prompt.token_ids)} tokens"))
     if len(prompts) <= data.heldout_problems:
         raise UserError(
             f"data.heldout_problems: {data.heldout_problems} leaves nothing to train on, since "
@@ -232,7 +233,8 @@ def _load_gsm8k(data: Gsm8kData, tokenizer: PreTrainedTokenizerBase) -> PromptSe
     return PromptSets(
         train=[prompt for question, prompt in prompts.items() if question not in heldout],
         heldout=[prompts[question] for question in by_digest[: data.heldout_problems]],
-        rejected=dict(rejected),
+        rejected=dict(Counter(each.reason for each in rejected)),
+        rejected_rows=tuple(rejected),
     )
 
 
@@ -257,34 +259,26 @@ def _read_rows(path: Path) -> Iterator[_Row]:
             f"data.path: {path} is not a file; give a JSON-lines file with the keys question and "
             "answer, such as GSM8K's train.jsonl"
         )
-    with path.open(encoding="utf-8") as file:
-        empty = True
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                empty = False
-                yield _parse_row(path, number, line)
+    empty = True
+    for number, read in json_lines(path):
+        empty = False
+        try:
+            yield _parse_row(number, read())
+        except BadRow as bad:
+            raise UserError(
+                f"data.path={path}:{number}: {bad.reason} ({bad.detail}); every line must be like "
+                '{"question": "...", "answer": "... #### 42"}'
+            ) from bad
     if empty:
         raise UserError(f"data.path: {path} is empty; give a file with one problem per line")
 
 
-def _parse_row(path: Path, number: int, line: str) -> _Row:
-    where = f"{path}:{number}"
-    try:
-        entry = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"{where}: not a JSON object ({error.msg} at column {error.colno}); every line must be "
-            'like {"question": "...", "answer": "... #### 42"}'
-        ) from error
-    if not isinstance(entry, dict):
-        raise UserError(f'{where}: not a JSON object; write {{"question": ..., "answer": ...}}')
-    for key in ("question", "answer"):
-        if not isinstance(entry.get(key), str) or not entry[key].strip():
-            raise UserError(f"{where}: the key {key!r} is missing or not a text; add it")
-    _, mark, answer = entry["answer"].rpartition("####")
+def _parse_row(number: int, row: Any) -> _Row:
+    """Raises BadRow."""
+    if not isinstance(row, dict):
+        raise BadRow("not an object", type(row).__name__)
+    question, solution = (as_text(row.get(key), key) for key in ("question", "answer"))
+    _, mark, answer = solution.rpartition("####")
     if not mark or read_number(answer) is None:
-        raise UserError(
-            f"{where}: the answer ends in {entry['answer'][-30:]!r}; it must end in '#### N' with "
-            "a number N"
-        )
-    return _Row(line=number, question=entry["question"].strip(), answer=answer.strip())
+        raise BadRow("the answer does not end in '#### N' with a number N", repr(solution[-30:]))
+    return _Row(line=number, question=question.strip(), answer=answer.strip())

@@ -125,8 +125,11 @@ def test_heldout_rows_depend_on_the_questions_only(tmp_path):
     assert (len(forward.heldout), len(forward.train)) == (9, 31)
 
 
-def test_repeated_and_long_problems_are_left_out_and_counted(tmp_path):
-    limit = len(TOKENIZER.encode(R1_ZERO_TEMPLATE.format(question=row(1, words=20)["question"])))
+def test_repeated_and_long_problems_are_left_out_and_listed(tmp_path):
+    limit, longer = (
+        len(TOKENIZER.encode(R1_ZERO_TEMPLATE.format(question=row(1, words)["question"])))
+        for words in (20, 21)
+    )
     path = write(tmp_path, row(1), row(2), row(1), row(3, words=20), row(4, words=21))
     sets = load_prompts(
         Gsm8kData(path=path, heldout_problems=1, max_prompt_tokens=limit), TOKENIZER
@@ -136,24 +139,36 @@ def test_repeated_and_long_problems_are_left_out_and_counted(tmp_path):
         "question occurs twice": 1,
         f"prompt longer than {limit} tokens": 1,
     }
+    assert [(each.row, each.detail) for each in sets.rejected_rows] == [
+        (3, "gsm8k-1"),
+        (5, f"{longer} tokens"),
+    ]
 
 
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ("{not json", "rows.jsonl:2: not a JSON object"),
-        ("[1]", "rows.jsonl:2: not a JSON object"),
-        ({"question": "q"}, "rows.jsonl:2: the key 'answer' is missing"),
-        ({"question": " ", "answer": "#### 1"}, "rows.jsonl:2: the key 'question' is missing"),
-        ({"question": "q", "answer": 3}, "rows.jsonl:2: the key 'answer' is missing or not a text"),
-        ({"question": "q", "answer": "3"}, "rows.jsonl:2: the answer ends in '3'"),
-        ({"question": "q", "answer": "#### three"}, "rows.jsonl:2: the answer ends in"),
+        ("{not json", "rows.jsonl:2: not JSON"),
+        ("[1]", "rows.jsonl:2: not an object"),
+        ({"question": "q"}, "rows.jsonl:2: not a text .answer is NoneType.; every line must be"),
+        ({"question": " ", "answer": "#### 1"}, "rows.jsonl:2: empty text .question"),
+        ({"question": "q", "answer": 3}, "rows.jsonl:2: not a text .answer is int"),
+        ({"question": "q", "answer": "3"}, "rows.jsonl:2: the answer does not end in .*'3'"),
+        ({"question": "q", "answer": "#### three"}, "rows.jsonl:2: the answer does not end in"),
+        ({"question": "\ud800", "answer": "#### 3"}, "rows.jsonl:2: not valid Unicode .question"),
     ],
 )
 def test_bad_rows_are_named(tmp_path, bad, message):
     with pytest.raises(UserError, match=message) as caught:
         load_prompts(Gsm8kData(path=write(tmp_path, row(1), bad)), TOKENIZER)
     assert "\n" not in str(caught.value)
+
+
+def test_bytes_that_are_no_text_are_named(tmp_path):
+    path = Path(write(tmp_path, row(1)))
+    path.write_bytes(path.read_bytes() + b'{"question": "caf\xe9"}\n')
+    with pytest.raises(UserError, match=r"rows\.jsonl:2: not UTF-8 .byte 17 of the line"):
+        load_prompts(Gsm8kData(path=str(path)), TOKENIZER)
 
 
 def test_missing_empty_and_too_small_files_are_named(tmp_path):
