@@ -25,6 +25,8 @@ class Preference:
     """What the reward model is to see: (chosen, rejected) or one."""
     label: bool = True
     """Of a single response: whether it is safe."""
+    row: int = 0
+    """Number of its line, from 1; 0: of no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Candidates:
     name: str
     question: str
     responses: tuple[str, str]
+    row: int = 0
+    """As of a Preference."""
 
 
 class Judge(Protocol):
@@ -71,7 +75,7 @@ def judged(candidates: Candidates, judge: Judge, rules: JudgeRules) -> Preferenc
     if abs(difference) <= rules.margin:
         return "the judge sees too little difference"
     chosen, rejected = (a, b) if difference > 0 else (b, a)
-    return Preference(candidates.name, candidates.question, (chosen, rejected))
+    return Preference(candidates.name, candidates.question, (chosen, rejected), row=candidates.row)
 
 
 def order_shown(responses: tuple[str, str], query: int) -> tuple[str, str]:

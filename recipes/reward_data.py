@@ -28,7 +28,7 @@ from recipes.preference_pairs import (
     judged,
 )
 from recipes.reward_tokens import RewardEncoder
-from recipes.row_files import BadRow, Rejected, json_lines
+from recipes.row_files import BadRow, Rejected, as_text, json_lines
 from rewards.format import END_THINK
 from rewards.preference import final_summary
 from rl.judged import Judged
@@ -78,7 +78,7 @@ def load_judged(
         kept = balanced_lengths(train)
         names = {pair.name for pair in kept}
         rejected += [
-            Rejected(0, "left out to balance lengths", pair.name)
+            Rejected(pair.row, "left out to balance lengths", pair.name)
             for pair in train
             if pair.name not in names
         ]
@@ -121,17 +121,18 @@ def _preferences(
         if isinstance(pair, Preference):
             yield pair
         else:
-            rejected.append(Rejected(number, pair, row.name))
+            # Pairs of the nano world are counted.
+            rejected.append(Rejected(row.row or number, pair, row.name))
 
 
 def _encoded(
     rows: Sequence[Preference], encoder: RewardEncoder, longest: int, rejected: list[Rejected]
 ) -> list[Judged]:
     units = []
-    for number, row in enumerate(rows, start=1):
+    for row in rows:
         ids = [encoder.encode(row.question, response) for response in row.responses]
         if max(map(len, ids)) > longest:
-            rejected.append(Rejected(number, "longer than data.max_tokens", row.name))
+            rejected.append(Rejected(row.row, "longer than data.max_tokens", row.name))
             continue
         segments = tuple(torch.tensor(each, dtype=torch.int64) for each in ids)
         units.append(Judged(row.name, segments, float(row.label)))
@@ -145,49 +146,58 @@ def _file_rows(
     data: PreferenceData, split: Split, pairwise: bool, rejected: list[Rejected]
 ) -> Iterator[Preference | Candidates]:
     """Rows of one split; what is bad is noted with the training rows, once."""
-    good: list[Preference | Candidates] = []
+    good: dict[str, Preference | Candidates] = {}
     for number, read in json_lines(Path(data.path).expanduser()):
         try:
-            good.append(parse(read(), number, pairwise=pairwise))
+            row = parse(read(), number, pairwise=pairwise)
+            if row.name in good:
+                raise BadRow("id occurs twice", row.name)
+            good[row.name] = row
         except BadRow as bad:
             if split == "train":
                 rejected.append(Rejected(number, bad.reason, bad.detail))
-    heldout = _heldout_questions([row.question for row in good], data.heldout_rows)
-    yield from (row for row in good if (row.question in heldout) == (split == "heldout"))
+    rows = good.values()
+    heldout = _heldout_questions([row.question for row in rows], data.heldout_rows)
+    yield from (row for row in rows if (row.question in heldout) == (split == "heldout"))
 
 
 def parse(row: Any, number: int, *, pairwise: bool) -> Preference | Candidates:
     """One row, cut to what the model may see. Raises BadRow."""
     if not isinstance(row, dict):
         raise BadRow("not an object", type(row).__name__)
-    name, question = str(row.get("id", f"row-{number}")), _text(row, "prompt")
+    name = str(row["id"]) if row.get("id") is not None else f"row-{number}"
+    question = as_text(row.get("prompt"), "prompt")
     if not pairwise:
         if not isinstance(row.get("safe"), bool):
             raise BadRow("safe is not true or false", str(row.get("safe")))
-        return Preference(name, question, (_text(row, "response"),), row["safe"])
+        response = as_text(row.get("response"), "response")
+        return Preference(name, question, (response,), row["safe"], number)
     if "responses" in row:
         responses = row["responses"]
         if not isinstance(responses, list) or len(responses) != 2:
             raise BadRow("responses is not a list of two", str(responses)[:80])
-        two: dict[str, Any] = {"first": responses[0], "second": responses[1]}
-        return Candidates(name, question, (_summary(two, "first"), _summary(two, "second")))
-    return Preference(name, question, (_summary(row, "chosen"), _summary(row, "rejected")))
+        return Candidates(
+            name, question, _two(responses[0], responses[1], ("first", "second")), number
+        )
+    two = _two(row.get("chosen"), row.get("rejected"), ("chosen", "rejected"))
+    return Preference(name, question, two, row=number)
 
 
-def _summary(row: dict[str, Any], key: str) -> str:
+def _two(one: Any, other: Any, names: tuple[str, str]) -> tuple[str, str]:
+    """Two final summaries that there is a difference between."""
+    two = _summary(one, names[0]), _summary(other, names[1])
+    if two[0].strip() == two[1].strip():
+        raise BadRow("both responses are the same", two[0][:80])
+    return two
+
+
+def _summary(response: Any, name: str) -> str:
     """The final summary alone. A response without thinking is all summary."""
-    text = _text(row, key)
+    text = as_text(response, name)
     summary = final_summary(text) if END_THINK in text else text
     if summary is None:
-        raise BadRow("nothing after the thinking", key)
+        raise BadRow("nothing after the thinking", name)
     return summary
-
-
-def _text(row: dict[str, Any], key: str) -> str:
-    value = row.get(key)
-    if not isinstance(value, str) or not value.strip():
-        raise BadRow("missing, empty or not a text", key)
-    return value
 
 
 def _heldout_questions(questions: Sequence[str], wanted: int) -> set[str]:

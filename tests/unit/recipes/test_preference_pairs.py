@@ -134,17 +134,44 @@ def test_bad_rows_are_counted(tmp_path: Path):
         {"prompt": " a", "chosen": "<think> a</think>", "rejected": " no"},
         {"prompt": " a", "chosen": " yes" * 9000, "rejected": " no"},
         [],
+        {"prompt": " a", "chosen": " yes", "rejected": "<think> a</think> yes"},
+        {"prompt": " a", "responses": [" yes", " yes"]},
+        {"prompt": " a", "chosen": " yes", "rejected": "\ud800"},
+        {**good, "id": "row-1"},
+        {**good, "id": None},
     )
     sets = load("reward_helpful", path, "judge.balance_lengths=false")
-    assert len(sets.train) == 1
+    assert len(sets.train) == 2
     assert sets.counts() == {
-        "missing, empty or not a text": 1,
+        "both responses are the same": 2,
+        "not valid Unicode": 1,
+        "id occurs twice": 1,
+        "not a text": 1,
         "nothing after the thinking": 1,
         "longer than data.max_tokens": 1,
         "not an object": 1,
     }
-    with pytest.raises(UserError, match=r"recipe\.batch_size=9: there are only 1"):
+    with pytest.raises(UserError, match=r"recipe\.batch_size=9: there are only 2"):
         load("reward_helpful", path, "judge.balance_lengths=false", "recipe.batch_size=9")
+
+
+def test_what_is_left_out_is_listed_with_its_line(tmp_path: Path):
+    short = {"prompt": " a", "chosen": " yes", "rejected": " nay"}
+    path = rows_file(
+        tmp_path,
+        {"prompt": " a"},
+        {**short, "chosen": " yes" * 30, "id": "one-sided"},
+        short,
+        {**short, "chosen": " yes" * 90, "rejected": " nay" * 90},
+        {"prompt": " a", "responses": [" yes", " no"]},
+    )
+    sets = load("reward_helpful", path, "data.max_tokens=80")
+    assert [(row.row, row.reason, row.detail) for row in sets.rejected] == [
+        (1, "not a text", "chosen is NoneType"),
+        (5, "two responses and no judge (judge.by)", "row-5"),
+        (2, "left out to balance lengths", "one-sided"),
+        (4, "longer than data.max_tokens", "row-4"),
+    ]
 
 
 def test_nano_pairs_prefer_what_is_better_and_are_about_equally_long():
