@@ -15,7 +15,6 @@ from configs.schema import SampledDataConfig
 from launch.data_folder import DataFolder, write_line, writing
 from launch.run_folder import RunFolder
 from recipes.data_assembly import (
-    GENERAL,
     Entry,
     decontaminated,
     general_entries,
@@ -77,9 +76,9 @@ def _checker(
     by_id = {prompt.id: prompt for prompt in prompts}
 
     def wrong_because(row: Mapping[str, Any]) -> str | None:
-        if row["domain"] == GENERAL:
+        prompt = by_id.get(row["id"].rpartition("-")[0])
+        if prompt is None:  # a general row
             return None
-        prompt = by_id[row["id"].rpartition("-")[0]]
         text = row["messages"][-1]["content"]
         score = scorer.score(prompt, Completion(prompt.id, 0, text, (), (), 0, "stop"), 1)
         right = score.outcome in (Outcome.CORRECT, Outcome.UNPARSEABLE_GOLD)

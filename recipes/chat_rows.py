@@ -4,7 +4,7 @@ Conversation or as a Rejected with its reason.
     {"messages": [{"role": "user", "content": "3+4?"}, {"role": "assistant", "content": "7"}]}
     {"prompt": "User: 3+4=? Assistant:", "completion": " 7"}
 
-A row may carry an "id", which must be its own. Other columns are left alone.
+A row may carry an "id", which must be its own, and a "domain". Other columns are left alone.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class Conversation:
     """Prompt and completion as plain text, not to be put into a chat template."""
     row: int
     """Number of the row or line, from 1."""
+    domain: str = ""
+    """What it is about, where the row says so."""
 
     @property
     def question(self) -> str:
@@ -71,15 +73,16 @@ def parse(row: Any, number: int) -> Conversation:
     if not isinstance(row, Mapping):
         raise BadRow("not an object", type(row).__name__)
     name = str(row["id"]) if row.get("id") is not None else f"row-{number}"
+    domain = row["domain"] if isinstance(row.get("domain"), str) else ""
     if row.get("messages") is not None:
-        return Conversation(name, _turns(row["messages"]), plain=False, row=number)
+        return Conversation(name, _turns(row["messages"]), plain=False, row=number, domain=domain)
     if row.get("prompt") is None or row.get("completion") is None:
         found = ", ".join(map(str, row)) or "no columns"
         raise BadRow("neither messages nor prompt and completion", found)
     prompt, completion = as_text(row["prompt"], "prompt"), as_text(row["completion"], "completion")
     _check_answer(completion, "completion")
     turns = Turn("user", prompt), Turn("assistant", completion)
-    return Conversation(name, turns, plain=True, row=number)
+    return Conversation(name, turns, plain=True, row=number, domain=domain)
 
 
 def _turns(messages: Any) -> tuple[Turn, ...]:

@@ -66,7 +66,7 @@ def _general_row(row: Conversation, count_tokens: Callable[[str], int]) -> dict[
     said = [turn.content for turn in row.turns if turn.role == "assistant"]
     return {
         "id": f"{GENERAL}-{row.name}",
-        "domain": GENERAL,
+        "domain": row.domain or GENERAL,
         "language": "",
         "tokens": sum(map(count_tokens, said)),
         "messages": [{"role": turn.role, "content": turn.content} for turn in row.turns],

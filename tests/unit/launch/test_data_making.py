@@ -205,7 +205,11 @@ def test_sampler_actors_get_settings_in_their_shape() -> None:
 def test_a_review_is_waited_for_and_brought_back(
     corpus: Corpus, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_dir = make(model, tmp_path / "run", "recipe.review=true")
+    turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
+    general = tmp_path / "general.jsonl"
+    general.write_text(json.dumps({"messages": turns, "domain": "writing"}))
+    words = ["recipe.review=true", f"recipe.general={general}"]
+    run_dir = make(model, tmp_path / "run", *words)
     assert status(run_dir)["phase"] == "waiting for the review"
     assert not (run_dir / "data.jsonl").exists()
     print_data_outcome(run_dir, waits=True)
@@ -213,13 +217,15 @@ def test_a_review_is_waited_for_and_brought_back(
     first, second, third, *rest = lines(run_dir / "review.jsonl")
     second["messages"][1]["content"] += "."
     third["messages"][1]["content"] = "<think>x</think> the answer is 1234"
+    rest[-1]["messages"][1]["content"] = "hello there"
     edited = tmp_path / "edited.jsonl"
     edited.write_text("".join(json.dumps(row) + "\n" for row in [second, third, *rest]))
-    make(model, run_dir, "recipe.review=true", f"recipe.reviewed={edited}")
+    make(model, run_dir, *words, f"recipe.reviewed={edited}")
     assert status(run_dir)["phase"] == "finished"
     rows = lines(run_dir / "data.jsonl")
     assert [row["id"] for row in rows] == [second["id"], *(row["id"] for row in rest)]
     assert rows[0]["messages"][1]["content"].endswith(".")
+    assert (rows[-1]["domain"], rows[-1]["messages"][1]["content"]) == ("writing", "hello there")
     dropped = {row["name"]: row["reason"] for row in lines(run_dir / "rejected.jsonl")}
     assert dropped[first["id"]] == "taken out in the review"
     assert dropped[third["id"]] == "the answer is not right any more after the review"

@@ -69,7 +69,7 @@ def test_no_benchmarks_and_missing_ones(tmp_path: Path) -> None:
 
 
 def test_general_rows(tmp_path: Path) -> None:
-    good = [
+    good: list[dict[str, Any]] = [
         {"messages": [{"role": r, "content": c} for r, c in turns]}
         for turns in (
             [("user", "hi"), ("assistant", "hello there")],
@@ -77,6 +77,7 @@ def test_general_rows(tmp_path: Path) -> None:
             [("user", "third"), ("assistant", "row")],
         )
     ]
+    good[1]["domain"] = "writing"
     path = tmp_path / "general.jsonl"
     path.write_text("\n".join([json.dumps(good[0]), "{", *map(json.dumps, good[1:])]))
     rejected: list[Rejected] = []
@@ -89,7 +90,7 @@ def test_general_rows(tmp_path: Path) -> None:
     found = rows(2)
     assert [(row["id"], row["domain"], row["tokens"]) for row in found] == [
         ("general-row-1", "general", 2),
-        ("general-row-3", "general", 3),
+        ("general-row-3", "writing", 3),
     ]
     assert [row["messages"] for row in found] == [each["messages"] for each in good[:2]]
     assert [(each.row, each.reason) for each in rejected] == [(2, "not JSON")]
