@@ -177,19 +177,47 @@ def test_samples_per_problem_are_the_papers() -> None:
     assert {name: BENCHMARKS[name].samples for name in paper} == paper
 
 
-def test_prompts_of_the_paper() -> None:
-    assert item("math_500").question == (
+SIMPLE_EVALS = (
+    "Answer the following multiple choice question. The last line of your response should be of "
+    "the following format: 'Answer: $LETTER' (without quotes) where LETTER is one of ABCD. Think "
+    "step by step before answering.\n\n"
+)
+QUESTIONS = {
+    "math_500": (
         "Find half of $x$.\nPlease reason step by step, and put your final answer within \\boxed{}."
-    )
-    assert item("mmlu").question.endswith("What is warm?\n\nA) ice\nB) fire\nC) snow\nD) hail")
-    assert (
-        "'Answer: $LETTER' (without quotes) where LETTER is one of ABCD." in item("mmlu").question
-    )
-    assert '{"reasoning": "...", "answer": "C"}' in item("mmlu_redux").question
-    assert "about math. " in item("mmlu_pro").question
-    assert "J) 18" in item("mmlu_pro").question
-    assert "中国关于made up考试" in item("c_eval").question
-    assert "“他”指的是“小李”" in item("cluewsc").question
+    ),
+    "mmlu": f"{SIMPLE_EVALS}What is warm?\n\nA) ice\nB) fire\nC) snow\nD) hail",
+    "gpqa_diamond": (
+        f"{SIMPLE_EVALS}Which made-up particle is blue?\n\n"
+        "A) redon\nB) greyon\nC) bluon\nD) greenon"
+    ),
+    "mmlu_pro": (
+        "The following is a multiple choice question about math. Think step by step and then "
+        'finish your answer with "The answer is (X)" where X is the correct letter choice.\n\n'
+        "Which is even?\n\n"
+        "A) 1\nB) 3\nC) 5\nD) 7\nE) 9\nF) 11\nG) 13\nH) 15\nI) 17\nJ) 18"
+    ),
+    "mmlu_redux": (
+        "## Question\nWhat is cold?\n\n## Choices\nA) ice\nB) fire\nC) sun\nD) lava\n\n"
+        "## Instruction\nReason first, then select the correct choice. Give both in this JSON "
+        "form, with nothing but the letter of the choice as answer:\n"
+        '{"reasoning": "...", "answer": "C"}'
+    ),
+    "c_eval": (
+        "以下是中国关于made up考试的单项选择题，请选出其中的正确答案。请一步一步推理，"
+        "并在最后一行按“答案：X”的格式作答，X 为选项字母。\n\n"
+        "下列哪个是水果？\n\nA) 石头\nB) 苹果\nC) 桌子\nD) 云"
+    ),
+    "cluewsc": (
+        "阅读下面的句子：\n小王把书给了小李，因为他想看。\n\n句中的“他”指的是“小李”吗？\n\n"
+        "A) 是\nB) 否\n\n请一步一步推理，并在最后一行按“答案：X”的格式作答，X 为选项字母。"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_questions_are_asked_without_examples(name: str) -> None:
+    assert item(name).question == QUESTIONS[name]
 
 
 def test_gpqa_choices_are_shuffled_by_the_question_alone() -> None:
