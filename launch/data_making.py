@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from transformers import PreTrainedTokenizerBase
+
 from configs.errors import UserError
 from configs.evaluation import max_positions
 from configs.schema import (
@@ -64,7 +66,7 @@ def make_data_in(folder: RunFolder, config: SampledDataConfig, console: RunConso
     console.total_steps = len(waves)
     journal = Journal(folder.path / "journal")
     _sample(folder, config, model, waves, data, journal, console)
-    _finish(folder, config, len(waves), data, journal, console)
+    _finish(folder, config, len(waves), data, journal, console, tokenizer)
     console.doing("putting the data together")
     assemble(folder, config, data, sets, tokenizer, evaluation)
 
@@ -114,6 +116,7 @@ def _finish(
     data: DataFolder,
     journal: Journal,
     console: RunConsole,
+    tokenizer: PreTrainedTokenizerBase,
 ) -> None:
     """Decide what becomes of every sample, wave by wave."""
     missing = data.missing(num_waves)
@@ -123,7 +126,13 @@ def _finish(
         Scorer(config.reward) as scorer,
         open_text_models(config, folder) as (rewriter, judge),
     ):
-        finisher = Finisher(config.recipe, scorer, rewriter, judge)
+        finisher = Finisher(
+            config.recipe,
+            scorer,
+            lambda text: len(tokenizer.encode(text, add_special_tokens=False)),
+            rewriter,
+            judge,
+        )
         for index in missing:
             samples = finisher.finish(journal.read(index)[0])
             data.write_rows(index, samples)

@@ -6,7 +6,7 @@ sift (filters) -> judge -> rewrite -> check the rewritten -> at most so many per
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from configs.data_making import SampledDataRecipe
 from recipes.judging import judge_all
@@ -36,6 +36,7 @@ class Finisher:
 
     recipe: SampledDataRecipe
     scorer: Scorer
+    count_tokens: Callable[[str], int]
     rewriter: TextModel | None = None
     judge: TextModel | None = None
 
@@ -67,9 +68,14 @@ class Finisher:
         return on_kept(samples, lambda kept: judge_all(kept, judge), concerns)
 
     def _rewrite(self, kept: Sequence[Trajectory]) -> list[Sample]:
-        if self.rewriter is not None:
-            return rewrite_all(kept, self.rewriter)
-        return [rewrite_nano(each) for each in kept]
+        if self.rewriter is None:
+            return [rewrite_nano(each) for each in kept]
+        return [
+            replace(each, tokens=self.count_tokens(each.answer))
+            if isinstance(each, Trajectory)
+            else each
+            for each in rewrite_all(kept, self.rewriter)
+        ]
 
     def _still_readable(self, written: Trajectory) -> Sample:
         problem = unreadable_because(written, self.recipe.filters)

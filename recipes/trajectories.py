@@ -63,7 +63,7 @@ class Trajectory:
     summary: str
     """What follows the thinking, without <answer> tags."""
     tokens: int
-    """Of the completion as it was sampled."""
+    """Of the completion as it was sampled, or of the answer that a language model made of it."""
 
     @property
     def question(self) -> str:

@@ -55,6 +55,10 @@ def group(
     )
 
 
+def words(text: str) -> int:
+    return len(text.split())
+
+
 def reasons(samples: Sequence[Trajectory | Dropped]) -> Counter[str]:
     return Counter(s.reason if isinstance(s, Dropped) else "kept" for s in samples)
 
@@ -64,7 +68,7 @@ def endpoint(**settings: object) -> SampledDataRecipe:
 
 
 def test_at_most_so_many_of_each_prompt(scorer: Scorer) -> None:
-    finisher = Finisher(SampledDataRecipe(keep_per_prompt=2), scorer)
+    finisher = Finisher(SampledDataRecipe(keep_per_prompt=2), scorer, words)
     samples = finisher.finish([group("7", "So 7", "It is 7"), group("7", name="q")])
     assert [s.name for s in samples if isinstance(s, Trajectory)] == ["p-0", "p-1", "q-0"]
     assert reasons(samples) == {"kept": 3, t.ENOUGH: 1}
@@ -76,12 +80,13 @@ def rewriter(thinking: str | Unusable, summary: str | Unusable) -> Scripted:
 
 def test_a_rewritten_row_has_both_parts_and_r1s_form(scorer: Scorer) -> None:
     model = rewriter("Let me see. I add three and four, and I get seven.", "The sum is \\boxed{7}.")
-    (kept,) = Finisher(endpoint(), scorer, model).finish([group("7")])
+    (kept,) = Finisher(endpoint(), scorer, words, model).finish([group("7")])
     assert isinstance(kept, Trajectory)
     assert kept.answer == (
         "<think>\nLet me see. I add three and four, and I get seven.\n</think>\n\n"
         "The sum is \\boxed{7}."
     )
+    assert kept.tokens == words(kept.answer) == 18
     first, second = model.questions
     assert THINKING in first and "What is 3+4?" in first and "same language" in first
     # The summary is made of the rewritten thinking, in the form that the checker extracts.
@@ -104,7 +109,7 @@ def test_what_a_rewriter_spoils_is_dropped_and_counted(
     scorer: Scorer, thinking: str, summary: str, reason: str, detail: str
 ) -> None:
     model = rewriter(thinking, summary)
-    (dropped,) = Finisher(endpoint(), scorer, model).finish([group("7")])
+    (dropped,) = Finisher(endpoint(), scorer, words, model).finish([group("7")])
     assert isinstance(dropped, Dropped)
     assert dropped.reason == reason and dropped.detail.startswith(detail)
 
@@ -112,7 +117,7 @@ def test_what_a_rewriter_spoils_is_dropped_and_counted(
 def test_the_judge_sees_what_rules_cannot_check_and_nothing_else(scorer: Scorer) -> None:
     judge = Scripted(lambda q: VERDICT.format("correct" if "Paris" in q else "incorrect"))
     hard = group("It is Paris", "It is Rome", outcome=Outcome.UNPARSEABLE_GOLD, answer="Par1s")
-    samples = Finisher(SampledDataRecipe(), scorer, judge=judge).finish(
+    samples = Finisher(SampledDataRecipe(), scorer, words, judge=judge).finish(
         [group("7", name="q"), hard]
     )
     assert reasons(samples) == {"kept": 2, t.JUDGED: 1}
@@ -121,7 +126,7 @@ def test_the_judge_sees_what_rules_cannot_check_and_nothing_else(scorer: Scorer)
     assert "What is 3+4?" in question and "Par1s" in question and "It is Paris" in question
     assert THINKING not in question
     # Without a judge they are dropped, and said to be unchecked.
-    alone = Finisher(SampledDataRecipe(), scorer).finish([hard])
+    alone = Finisher(SampledDataRecipe(), scorer, words).finish([hard])
     assert reasons(alone) == {t.UNCHECKED: 2}
 
 
@@ -129,7 +134,7 @@ def test_a_judge_that_answers_nonsense_is_counted(scorer: Scorer) -> None:
     replies = iter(["I cannot say.", Unusable("empty"), VERDICT.format("correct")])
     judge = Scripted(lambda _: next(replies))
     hard = group("a b c", "d e f", "g h i", outcome=Outcome.UNPARSEABLE_GOLD)
-    samples = Finisher(SampledDataRecipe(), scorer, judge=judge).finish([hard])
+    samples = Finisher(SampledDataRecipe(), scorer, words, judge=judge).finish([hard])
     assert reasons(samples) == {"kept": 1, t.JUDGE: 2}
     assert [s.detail for s in samples if isinstance(s, Dropped)] == ["I cannot say.", "empty"]
 
