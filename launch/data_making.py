@@ -16,6 +16,7 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
+from configs.data_sets import NanoData
 from configs.errors import UserError
 from configs.evaluation import max_positions
 from configs.schema import (
@@ -58,6 +59,11 @@ def make_data_in(folder: RunFolder, config: SampledDataConfig, console: RunConso
     tokenizer = load_tokenizer(model)
     sets = load_prompts(config.data, tokenizer)
     list_rejected(folder, sets, console)
+    if config.recipe.rewriter.by == "none" and not isinstance(config.data, NanoData):
+        console.doing(
+            "recipe.rewriter.by=none: rows stay as the model writes them; for a cold start in the "
+            "first person take endpoint or model"
+        )
     check_gold_answers(sets.train, config.reward)
     evaluation = evaluation_texts(config.recipe)
     data = DataFolder(folder.path)

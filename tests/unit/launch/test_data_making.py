@@ -191,7 +191,9 @@ def test_bad_rows_are_listed(
         make(model, tmp_path / "run", *words)
     listed = lines(tmp_path / "run" / "rejected_problems.jsonl")
     assert [(row["row"], row["reason"]) for row in listed] == [(4, "not JSON"), (5, "no answer")]
-    assert "1 rows left out: not JSON" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "1 rows left out: not JSON" in said
+    assert "recipe.rewriter.by=none: rows stay as the model writes them" in said
 
 
 def test_sampler_actors_get_settings_in_their_shape() -> None:
