@@ -95,7 +95,7 @@ def read_mmlu_pro(row: Row) -> Item:
 
 def read_c_eval(row: Row) -> Item:
     """Columns: question, A, B, C, D, answer (a letter), subject; explanation if any."""
-    choices = [row.text(letter) for letter in "ABCD"]
+    choices, subject = [row.text(letter) for letter in "ABCD"], row.text("subject")
     return _choice(
         prompts.C_EVAL,
         row,
@@ -103,7 +103,7 @@ def read_c_eval(row: Row) -> Item:
         choices,
         _letter_index(row, choices),
         row.optional("explanation"),
-        subject=row.text("subject"),
+        subject=prompts.C_EVAL_SUBJECTS.get(subject, subject),
     )
 
 

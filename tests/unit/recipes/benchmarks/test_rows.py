@@ -220,6 +220,10 @@ def test_questions_are_asked_without_examples(name: str) -> None:
     assert item(name).question == QUESTIONS[name]
 
 
+def test_c_eval_names_its_subjects_in_chinese() -> None:
+    assert "中国关于税务师考试" in item("c_eval", subject="tax_accountant").question
+
+
 def test_gpqa_choices_are_shuffled_by_the_question_alone() -> None:
     found = item("gpqa_diamond")
     options = dict(line.split(") ", 1) for line in found.question.splitlines()[-4:])
