@@ -143,12 +143,14 @@ class RayRollouts:
         finished, loads = self._journal.read(step), []
         for index, wave in enumerate(self._waves(prompts)):
             if index not in finished:
-                finished[index] = self.generate(
+                finished[index] = self._generate(
                     wave, sampling, self._plan.samples_per_prompt, ("rollout", step)
                 )
                 loads += self._samplers.loads()
                 self._journal.write(step, index, finished[index])
                 logger.info("step %d: wave %d generated and journalled", step, index)
+        if self._turns is not None:
+            self._turns.learner()
         return _Made([group for index in sorted(finished) for group in finished[index]], loads)
 
     def generate(
@@ -159,6 +161,19 @@ class RayRollouts:
         purpose: tuple[str, int],
     ) -> list[Group]:
         """Scored groups of one wave, in the order of prompts. purpose goes into the seeds."""
+        groups = self._generate(prompts, sampling, samples_per_prompt, purpose)
+        if self._turns is not None:
+            self._turns.learner()
+        return groups
+
+    def _generate(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: SamplingSettings,
+        samples_per_prompt: int,
+        purpose: tuple[str, int],
+    ) -> list[Group]:
+        """The same, without giving the devices to the learner afterwards."""
         if self._turns is not None:
             self._turns.samplers()
         requests = {
@@ -173,8 +188,6 @@ class RayRollouts:
             if self._turns is not None:
                 self._turns.reward_models()
             groups = self._preferences(groups)
-        if self._turns is not None:
-            self._turns.learner()
         return [
             replace(group, scores=tuple(with_neutral_language(group.scores, self._plan.reward)))
             for group in groups
