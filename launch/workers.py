@@ -281,6 +281,9 @@ def worker_environment(config: RunConfig, role: str, index: int, processes: int)
     if role == "sampler":
         first = sampler_device(config.cluster, index, width, config.learner.ranks)
     first -= node_of(config, role, index) * config.cluster.devices_per_node
+    if config.deterministic:
+        # Read by transformers at each call; otherwise gradients are summed in any order.
+        variables["FLASH_ATTENTION_DETERMINISTIC"] = "1"
     return variables | {
         "CUDA_VISIBLE_DEVICES": ",".join(str(first + offset) for offset in range(width)),
         "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections import defaultdict
 
 import pytest
 
@@ -25,6 +26,24 @@ def test_threads_are_shared_among_processes_of_one_kind() -> None:
 def test_cpu_workers_see_no_gpu() -> None:
     environment = worker_environment(make_config(), "sampler", 0, 1)
     assert environment["CUDA_VISIBLE_DEVICES"] == "" and environment["DS_ACCELERATOR"] == "cpu"
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_deterministic_workers_have_a_deterministic_flash_attention(
+    deterministic: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As transformers calls it."""
+    from transformers import modeling_flash_attention_utils as flash
+
+    config = make_config().model_copy(
+        update={"cluster": LocalCluster(device="cuda"), "deterministic": deterministic}
+    )
+    for name, value in worker_environment(config, "learner", 0, 1).items():
+        monkeypatch.setenv(name, value)
+    arguments = flash._process_flash_attention_kwargs(
+        8, 8, is_causal=True, supports_mapping=defaultdict(bool, deterministic=True)
+    )
+    assert arguments["deterministic"] is deterministic
 
 
 def test_gpus_are_shared_by_rank_i_and_the_sampler_that_covers_it() -> None:
