@@ -133,9 +133,7 @@ def learner_parts(work: Work, shape: ModelShape) -> Iterable[Part]:
         ("optimizer states", 8 * held.by(1), f"AdamW: 8 bytes x {held.said(1)}"),
     ]
     for name, amount, formula in states:
-        yield Part(name, amount, 0 if work.offload else amount, formula)
-        if work.offload:
-            yield Part(f"{name}, moved", 0, amount, "learner.offload", "host")
+        yield from _kept(work, name, amount, formula)
     yield from _gradient_parts(work, held)
     if work.reference:
         formula = f"{size} bytes x {held.said(3)}, a copy in host memory"
@@ -182,22 +180,34 @@ class Held:
 
 def _gradient_parts(work: Work, held: Held) -> Iterable[Part]:
     """ZeRO 1 in bfloat16 keeps a float32 sum of all gradients beside the last backward pass's own;
-    in float32 it keeps all and its shard; 2 and 3 keep the shard and reduce the rest in a bucket.
-    learner.offload leaves them where they are; between steps only ZeRO 1 in bfloat16 and ZeRO 3
-    have them."""
+    in float32 it has all and its shard; 2 and 3 have the shard and reduce the rest in a bucket.
+    From one update to the next only ZeRO 1 in bfloat16 and ZeRO 3 keep theirs."""
     size = BYTES[work.learner.dtype]
     if held.stage == 1 and size == 2:
-        sums = 4 * held.local
-        yield Part("gradients", sums, sums, f"4 bytes x {counted(held.local)}, float32 sum")
+        formula = f"4 bytes x {counted(held.local)}, float32 sum"
+        yield from _kept(work, "gradients", 4 * held.local, formula)
         formula = f"2 bytes x {counted(held.local)}, of one backward pass"
         yield Part("gradients, bfloat16", 2 * held.local, 0, formula)
         return
     shard = 4 * held.by(2) if held.stage > 1 else 4 * (held.local + held.by(1))
     said = held.said(2) if held.stage > 1 else f"({counted(held.local)} + {held.said(1)})"
-    kept = shard if held.stage == 3 else 0
-    yield Part("gradients", shard, kept, f"4 bytes x {said}")
     bucket = min(held.local, REDUCE_BUCKET)
-    yield Part("reduce bucket", 4 * bucket, 0, f"4 bytes x {counted(bucket)}")
+    for name, amount, formula in [
+        ("gradients", shard, f"4 bytes x {said}"),
+        ("reduce bucket", 4 * bucket, f"4 bytes x {counted(bucket)}"),
+    ]:
+        if held.stage == 3:
+            yield from _kept(work, name, amount, formula)
+        else:
+            yield Part(name, amount, 0, formula)
+
+
+def _kept(work: Work, name: str, amount: int, formula: str) -> Iterable[Part]:
+    """What the learner keeps from one update to the next, and learner.offload moves to the host
+    while samplers generate."""
+    yield Part(name, amount, 0 if work.offload else amount, formula)
+    if work.offload:
+        yield Part(f"{name}, moved", 0, amount, "learner.offload", "host")
 
 
 def _activation_parts(work: Work, shape: ModelShape) -> Iterable[Part]:

@@ -141,10 +141,10 @@ def test_qwen_7b_by_hand() -> None:
     total = GIB + n * 18 / 8 + 2e9 + 4 * 5e8 + device["activations"].train
     total += tokens * mlp + 1024 * 152064 * 8 + 152064 * 3584 * 6
     assert learner.total("train", "device") == pytest.approx(total, rel=1e-6)
-    # While samplers generate, only CUDA and the gradient buffer stay.
-    assert learner.total("generate", "device") == GIB + n * 4 / 8
-    moved = host["weights, moved"].generate + host["master weights, moved"].generate
-    assert moved + host["optimizer states, moved"].generate == n * 14 / 8
+    # While samplers generate, only CUDA stays; gradients and their bucket move with the rest.
+    assert learner.total("generate", "device") == GIB
+    moved = sum(part.generate for name, part in host.items() if name.endswith("moved"))
+    assert moved == n * 18 / 8 + 4 * 5e8
 
 
 def test_qwen_7b_sampler_by_hand() -> None:
@@ -219,12 +219,19 @@ def test_checkpointing_keeps_one_state_per_layer() -> None:
 def test_what_each_zero_stage_shards(
     stage: int, weights: float, sums: float, kept: float, own: float, optimizer: float
 ) -> None:
-    """Bytes per parameter in bfloat16 on 8 ranks; kept: of the gradients, while generating."""
+    """Bytes per parameter in bfloat16 on 8 ranks; kept: of the gradients, while generating: on the
+    host with learner.offload."""
     n = 7_615_616_512
-    learner = parts(processes(*QWEN_7B, f"learner.zero_stage={stage}")["learner rank"])
+    words = [*QWEN_7B, f"learner.zero_stage={stage}"]
+    rank = processes(*words)["learner rank"]
+    learner, host = parts(rank), parts(rank, "host")
     assert learner["weights"].train == weights * n
     assert learner["gradients"].train == sums * n
-    assert learner["gradients"].generate == kept * n
+    assert learner["gradients"].generate == 0
+    assert (host["gradients, moved"].generate if kept else 0) == kept * n
+    assert ("reduce bucket, moved" in host) is (stage == 3)
+    beside = parts(processes(*words, "learner.offload=false")["learner rank"])
+    assert beside["gradients"].generate == kept * n
     own_gradients = learner.get("gradients, bfloat16")
     assert (own_gradients.train if own_gradients else 0) == own * n
     assert learner["optimizer states"].train == optimizer * n
