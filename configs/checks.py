@@ -39,6 +39,7 @@ from configs.rl_checks import (
     rows_hold_longest_sample,
     schedule_starts_after_first_update,
     split_devices_are_enough,
+    transfer_fits_placement,
     warmup_within_run,
     wave_within_step,
 )
@@ -199,6 +200,7 @@ SETTING_CHECKS: list[Callable[[RlConfig], str | None]] = [
     warmup_within_run,
     device_has_what_it_needs,
     split_devices_are_enough,
+    transfer_fits_placement,
     only_devices_of_their_own_run_ahead,
     prefixes_are_shared_on_the_cpu,
     data_fits_model,

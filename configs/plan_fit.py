@@ -151,6 +151,7 @@ def _remedy(work: Work, shape: ModelShape, host_gib: float) -> str:
         after = changed(work, changes)
         return (
             after.learner.row_tokens >= after.longest_tokens
+            and _weights_reach_samplers(after)
             and not list(_placement_problems(after, shape))
             and not _overruns(after, shape, host_gib)
         )
@@ -182,6 +183,14 @@ def _remedy(work: Work, shape: ModelShape, host_gib: float) -> str:
             "without rollout.max_tokens_schedule"
         )
     return f"No setting makes {counted(shape.parameters)} parameters fit; take a smaller model"
+
+
+def _weights_reach_samplers(work: Work) -> bool:
+    """Through the learner rank on each GPU of a sampler, where they share GPUs."""
+    rollout = work.rollout
+    if rollout is None or rollout.transfer != "ipc":
+        return True
+    return rollout.samplers * rollout.tensor_parallel <= work.learner.ranks
 
 
 def _together(start: Changes, steps: Iterable[Changes], fits: Callable[[Changes], bool]) -> Changes:

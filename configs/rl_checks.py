@@ -178,8 +178,6 @@ def split_devices_are_enough(config: RlConfig) -> str | None:
             "learner.offload=true: with cluster.placement=split nobody needs the room; set "
             "learner.offload=false"
         )
-    if rollout.transfer == "ipc":
-        return "rollout.transfer=ipc: needs the same GPU on both sides; with a split take nccl"
     if config.data.general:
         return (
             f"data.general={config.data.general}: reward models take turns with the learner on "
@@ -195,6 +193,28 @@ def split_devices_are_enough(config: RlConfig) -> str | None:
         f"of {rollout.tensor_parallel} GPUs need {need}, and there are {have}; lower learner.ranks "
         "or rollout.samplers, or raise cluster.nodes"
     )
+
+
+def transfer_fits_placement(config: RlConfig) -> str | None:
+    rollout, ranks = config.rollout, config.learner.ranks
+    split = config.cluster.placement == "split"
+    if config.cluster.device == "cpu":
+        return None
+    if rollout.transfer == "nccl" and not split:
+        return (
+            "rollout.transfer=nccl: cannot join two processes on one GPU; take ipc, or set "
+            "cluster.placement=split"
+        )
+    if rollout.transfer == "ipc" and split:
+        return "rollout.transfer=ipc: needs the same GPU on both sides; with a split take nccl"
+    engines = rollout.samplers * rollout.tensor_parallel
+    if rollout.transfer == "ipc" and ranks < engines:
+        return (
+            "rollout.transfer=ipc: each GPU of a sampler gets its weights from the learner rank on "
+            f"it, and learner.ranks={ranks} is below rollout.samplers x rollout.tensor_parallel = "
+            f"{engines}; set learner.ranks={engines}, or lower rollout.samplers"
+        )
+    return None
 
 
 def general_prompts_have_models(config: RlConfig) -> str | None:

@@ -172,7 +172,8 @@ class RolloutSettings(GenerationSettings):
     """Steps by which generation may run ahead: 0 waits for the updates before; 1 generates the next
     step while the learner trains on this one, for samplers and learner on devices of their own."""
     transfer: Literal["ray", "nccl", "ipc"] = "ray"
-    """How weights reach the engines: ray on the CPU, nccl or ipc on GPUs."""
+    """How weights reach the engines: ray on the CPU; on GPUs ipc from the learner rank on the same
+    one, or nccl between them, with cluster.placement=split."""
     canary_prompts: Positive = 8
     """Fixed prompts whose log-probs are compared after every transfer."""
     canary_threshold: Annotated[float, Field(ge=0.0)] = 0.0

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -128,7 +129,6 @@ class LearnerActor(_Worker):
         from model.reward_learner import DeepSpeedRewardLearner
 
         self._rank = rank
-        self._num_ranks = config.learner.ranks
         algorithm, temperature = None, 1.0
         if isinstance(config, RlConfig):
             algorithm, temperature = config.algorithm, config.rollout.temperature
@@ -187,11 +187,10 @@ class LearnerActor(_Worker):
         self._sender = connect(
             transfer,
             rank=self._rank,
-            num_ranks=self._num_ranks,
             address=(host, int(port)),
             num_workers=len(samplers) * tensor_parallel,
             client=self._client,
-            source=ExportSource(self._learner.export),
+            source=ExportSource(partial(self._learner.export, everywhere=transfer == "ipc")),
         )
 
     def send_weights(self, version: int) -> None:

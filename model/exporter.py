@@ -19,15 +19,18 @@ from transformers.core_model_loading import revert_weight_conversion
 LAYER_NAME = re.compile(r"model\.layers\.\d+\.")
 
 
-def export_weights(engine: Any, causal_lm: PreTrainedModel) -> Iterator[tuple[str, Tensor]]:
-    """(name, tensor) in layer order on rank 0, nothing elsewhere. Collective: every rank must
-    iterate to the end. A tensor may be a view; it is valid until the next one is asked for.
+def export_weights(
+    engine: Any, causal_lm: PreTrainedModel, *, everywhere: bool = False
+) -> Iterator[tuple[str, Tensor]]:
+    """(name, tensor) in layer order on rank 0; on the others the same if everywhere, else nothing.
+    Collective: every rank must iterate to the end. A tensor may be a view; it is valid until the
+    next one is asked for.
 
     Parameters come in the dtype of the model, router biases in float32; tied weights come once.
     """
     for _, unit in groupby(_tensors(engine.module), key=lambda item: _unit(item[0])):
         full = _gather_unit(list(unit), engine.module)
-        if distributed.get_rank() == 0:
+        if everywhere or distributed.get_rank() == 0:
             yield from revert_weight_conversion(causal_lm, full).items()
 
 

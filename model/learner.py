@@ -188,10 +188,10 @@ class DeepSpeedLearner(Generic[RowType]):
         assert self._reference is not None, "no reference policy: algorithm.kl_coef is 0"
         self._reference.refresh()
 
-    def export(self) -> Iterator[tuple[str, Tensor]]:
-        """Weights under Hugging Face names, in layer order: on rank 0, nothing on the others.
-        Every rank iterates to the end."""
-        return export_weights(self._engine, self._causal_lm)
+    def export(self, *, everywhere: bool = False) -> Iterator[tuple[str, Tensor]]:
+        """Weights under Hugging Face names, in layer order: on rank 0, nothing on the others unless
+        everywhere. Every rank iterates to the end."""
+        return export_weights(self._engine, self._causal_lm, everywhere=everywhere)
 
     def save_model(self, folder: str | Path) -> None:
         """Write the policy as a Hugging Face folder like the one it came from."""

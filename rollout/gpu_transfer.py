@@ -1,7 +1,8 @@
 """The learner's end of a weight update between GPUs, on vLLM's own transfer engines.
 
     nccl  learner and samplers on different GPUs: rank 0 of the learner broadcasts
-    ipc   a learner of one rank and its samplers on the same GPU: memory handles are passed on
+    ipc   on the same GPUs: every learner rank copies the whole weights, part by part, into memory
+          of its GPU, which the sampler's worker there finds under the GPU's name
 
 Every learner rank connects once and calls send_weights() for each update; rank 0 drives the
 samplers through SamplerClient, whose begin_update, receive and finish_update are those of the CPU.
@@ -10,6 +11,7 @@ samplers through SamplerClient, whose begin_update, receive and finish_update ar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from math import prod
 from typing import Any, Literal
 
 from torch import Tensor
@@ -22,6 +24,7 @@ from vllm.distributed.weight_transfer import (
 from vllm.distributed.weight_transfer.base import WeightTransferUpdatePayload
 from vllm.distributed.weight_transfer.ipc_engine import IPCTrainerInitInfo
 from vllm.distributed.weight_transfer.nccl_engine import NCCLTrainerInitInfo
+from vllm.distributed.weight_transfer.packed_tensor import DEFAULT_PACKED_BUFFER_SIZE_BYTES
 
 CallSamplers = Callable[[str, Sequence[Any]], None]
 """Calls the method of this name on every sampler, one argument each, and waits for all."""
@@ -81,7 +84,6 @@ def connect(
     transfer: Literal["nccl", "ipc"],
     *,
     rank: int,
-    num_ranks: int,
     address: tuple[str, int],
     num_workers: int,
     client: SamplerClient,
@@ -96,7 +98,8 @@ def connect(
             rank=rank, master_address=host, master_port=port, world_size=1 + num_workers
         )
     else:
-        # Every rank would have to hold the whole model; our export has it on rank 0 alone.
-        assert num_ranks == 1, "ipc needs a learner of one rank; use nccl"
-        info = IPCTrainerInitInfo(rank=rank, packed=True)
+        # vLLM refuses a tensor above its buffer, such as a large embedding.
+        largest = max(prod(meta.shape) * meta.dtype.itemsize for meta in source.metadata())
+        buffer = max(largest, DEFAULT_PACKED_BUFFER_SIZE_BYTES)
+        info = IPCTrainerInitInfo(rank=rank, packed=True, packed_buffer_size_bytes=buffer)
     return WeightTransferTrainerFactory.trainer_init(info, client=client, source=source)

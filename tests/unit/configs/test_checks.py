@@ -77,8 +77,9 @@ BROKEN = {
     "device_has_what_it_needs": ["rollout.transfer=nccl"],
     "split_devices_are_enough": ["cluster.placement=split"],
     "only_devices_of_their_own_run_ahead": [
-        *("rollout.max_staleness=1", "cluster=local_gpu", "rollout.transfer=nccl"),
+        *("rollout.max_staleness=1", "cluster=local_gpu"),
     ],
+    "transfer_fits_placement": ["rollout.transfer=nccl", "cluster=local_gpu"],
     "prefixes_are_shared_on_the_cpu": ["learner.share_prefixes=true", "cluster=local_gpu"],
     "data_fits_model": ["data=gsm8k", "data.path=x", "data.max_prompt_tokens=64"],
     "rules_can_check_the_data": [
@@ -144,6 +145,23 @@ def test_a_split_may_run_ahead_and_needs_gpus_for_both() -> None:
 def test_what_a_split_excludes(word: str, named: str) -> None:
     with pytest.raises(UserError, match=named):
         check_settings(load_config([*SPLIT, word]))
+
+
+GPU_CLUSTERS = [
+    name for name in group_options()["cluster"] if name not in ("local", "slurm", "kubernetes")
+]
+
+
+@pytest.mark.parametrize("cluster", GPU_CLUSTERS)
+def test_weights_reach_the_samplers_of_every_gpu_cluster(cluster: str) -> None:
+    """Each GPU of a sampler needs the learner rank that is on it."""
+    run = [f"cluster={cluster}", "rollout.samplers=2", "rollout.tensor_parallel=2"]
+    run += ["rollout.prompts_per_step=64", "recipe.steps=40"]
+    if cluster == "kubernetes_gpu":
+        run += ["cluster.image=x", "cluster.runs_claim=x"]
+    check_settings(load_config([*run, "learner.ranks=4"]))
+    with pytest.raises(UserError, match=r"learner.ranks=3 is below .* = 4; set learner.ranks=4"):
+        check_settings(load_config([*run, "learner.ranks=3"]))
 
 
 def test_batch_arithmetic_names_the_nearest_divisor() -> None:
