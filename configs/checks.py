@@ -118,6 +118,15 @@ def prefixes_are_shared_on_the_cpu(config: RunConfig) -> str | None:
     return None
 
 
+def float32_is_on_the_cpu(config: RunConfig) -> str | None:
+    if config.learner.dtype == "float32" and config.cluster.device == "cuda":
+        return (
+            "learner.dtype=float32: flash attention, which the learner has on cluster.device=cuda, "
+            "takes bfloat16 alone; set learner.dtype=bfloat16"
+        )
+    return None
+
+
 def data_fits_model(config: RlConfig | SampledDataConfig) -> str | None:
     if isinstance(config.model, NanoModel) and not isinstance(config.data, NanoData):
         return (
@@ -203,6 +212,7 @@ SETTING_CHECKS: list[Callable[[RlConfig], str | None]] = [
     transfer_fits_placement,
     only_devices_of_their_own_run_ahead,
     prefixes_are_shared_on_the_cpu,
+    float32_is_on_the_cpu,
     data_fits_model,
     rules_can_check_the_data,
     general_prompts_have_models,
@@ -224,6 +234,7 @@ SFT_SETTING_CHECKS: list[Callable[[SftConfig], str | None]] = [
     rows_hold_longest_sequence,
     expert_parallel_divides_ranks,
     prefixes_are_shared_on_the_cpu,
+    float32_is_on_the_cpu,
 ]
 
 SFT_FILE_CHECKS: list[Callable[[SftConfig], str | None]] = [
@@ -237,6 +248,7 @@ SFT_FILE_CHECKS: list[Callable[[SftConfig], str | None]] = [
 REWARD_MODEL_SETTING_CHECKS: list[Callable[[RewardModelConfig], str | None]] = [
     rows_hold_longest_pair,
     expert_parallel_divides_ranks,
+    float32_is_on_the_cpu,
     preferences_fit_model,
     pair_judge_is_named,
     verdicts_are_in_both_orders,

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import AttentionInterface
+from transformers.utils.generic import is_flash_attention_requested
 
 from model.prefixes import Computed, every_token
 
@@ -105,7 +106,7 @@ def packed_arguments(
     if attention == SEGMENT_ATTENTION:
         return {"segments": Segments.from_lengths(lengths, computed)}
     assert computed is None or not computed.shared, f"{attention} cannot share beginnings"
-    if attention.startswith("flash_attention"):
+    if is_flash_attention_requested(requested_attention_implementation=attention):
         borders = torch.tensor((0, *lengths), device=device).cumsum(0).to(torch.int32)
         return {
             "cu_seq_lens_q": borders,

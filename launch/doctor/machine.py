@@ -49,10 +49,13 @@ def look_at_machine(config: RunConfig) -> list[Finding]:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     # Of a cluster, only what is the same on its nodes can be judged from here.
     here = config.cluster.kind == "local"
+    on_gpus = config.cluster.device == "cuda"
+    there = gpus() if here else []
     return [
         python(sys.version_info[:3]),
         packages(installed, metadata.requires("r1-foundry") or [], config.cluster.device),
-        *([devices(config, gpus())] if here else []),
+        *([devices(config, there)] if here else []),
+        *([flash_attention(flash_attention_error())] if there and on_gpus else []),
         *([shared_memory(shutil.disk_usage("/dev/shm").total)] if here else []),
         open_files(files, config.cluster.nodes),
         *([port(config.cluster.rendezvous_port)] if here else []),
@@ -127,6 +130,34 @@ def devices(config: RunConfig, gpus: Sequence[str]) -> Finding:
             "the CPU",
         )
     return ok("devices", f"{len(gpus)} GPUs: {', '.join(sorted(set(gpus)))}")
+
+
+def flash_attention_error() -> str:
+    """Why transformers cannot load it as the learner asks for it; empty where it can."""
+    from transformers.modeling_flash_attention_utils import (
+        FLASH_ATTN_KERNEL_FALLBACK,
+        lazy_import_flash_attention,
+    )
+    from transformers.utils import is_flash_attn_2_available
+
+    name = "flash_attention_2"
+    kernel = FLASH_ATTN_KERNEL_FALLBACK[name]
+    try:
+        lazy_import_flash_attention(name if is_flash_attn_2_available() else kernel)
+    except Exception as error:  # whatever it is, the learner would end with it
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    return ""
+
+
+def flash_attention(error: str) -> Finding:
+    if error:
+        return problem(
+            "flash attention",
+            error,
+            "pip install -e '.[gpu]'; the first use needs the Hugging Face Hub, or a copy of its "
+            "cache; or pip install --no-build-isolation flash-attn",
+        )
+    return ok("flash attention", "can be loaded")
 
 
 def shared_memory(total: int) -> Finding:

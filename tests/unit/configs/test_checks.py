@@ -28,7 +28,7 @@ def test_shipped_options_fit_together(model: str, algorithm: str) -> None:
 
 
 def test_gpu_cluster_fits_together() -> None:
-    check_settings(load_config(["cluster=local_gpu"]))
+    check_settings(load_config(["cluster=local_gpu", "learner.dtype=bfloat16"]))
 
 
 SFT = ["recipe=sft", "data.path=x.jsonl"]
@@ -44,7 +44,10 @@ def test_shipped_fine_tuning_fits_together(model: str, data: str) -> None:
 BROKEN_SFT = {
     "rows_hold_longest_sequence": ["learner.row_tokens=512"],
     "expert_parallel_divides_ranks": ["learner.ranks=3", "learner.expert_parallel=2"],
-    "prefixes_are_shared_on_the_cpu": ["cluster.device=cuda", "learner.share_prefixes=true"],
+    "prefixes_are_shared_on_the_cpu": [
+        *("cluster.device=cuda", "learner.dtype=bfloat16", "learner.share_prefixes=true"),
+    ],
+    "float32_is_on_the_cpu": ["cluster.device=cuda", "learner.dtype=float32"],
 }
 
 
@@ -77,10 +80,15 @@ BROKEN = {
     "device_has_what_it_needs": ["rollout.transfer=nccl"],
     "split_devices_are_enough": ["cluster.placement=split"],
     "only_devices_of_their_own_run_ahead": [
-        *("rollout.max_staleness=1", "cluster=local_gpu"),
+        *("rollout.max_staleness=1", "cluster=local_gpu", "learner.dtype=bfloat16"),
     ],
-    "transfer_fits_placement": ["rollout.transfer=nccl", "cluster=local_gpu"],
-    "prefixes_are_shared_on_the_cpu": ["learner.share_prefixes=true", "cluster=local_gpu"],
+    "transfer_fits_placement": [
+        *("rollout.transfer=nccl", "cluster=local_gpu", "learner.dtype=bfloat16"),
+    ],
+    "prefixes_are_shared_on_the_cpu": [
+        *("learner.share_prefixes=true", "cluster=local_gpu", "learner.dtype=bfloat16"),
+    ],
+    "float32_is_on_the_cpu": ["learner.dtype=float32", "cluster=local_gpu"],
     "data_fits_model": ["data=gsm8k", "data.path=x", "data.max_prompt_tokens=64"],
     "rules_can_check_the_data": [
         *("data.checker=judge", "model=smollm2_135m", "data=problems", "data.path=x"),
@@ -123,7 +131,8 @@ def test_devices(overrides: list[str], named: str) -> None:
 SPLIT = [
     *("cluster=local_gpu", "cluster.placement=split", "cluster.devices_per_node=8"),
     *("rollout.transfer=nccl", "rollout.max_staleness=1", "rollout.tensor_parallel=2"),
-    *("learner.ranks=3", "learner.offload=false", "rollout.prompts_per_step=64", "recipe.steps=40"),
+    *("learner.dtype=bfloat16", "learner.ranks=3", "learner.offload=false"),
+    *("rollout.prompts_per_step=64", "recipe.steps=40"),
 ]
 
 
@@ -156,7 +165,7 @@ GPU_CLUSTERS = [
 def test_weights_reach_the_samplers_of_every_gpu_cluster(cluster: str) -> None:
     """Each GPU of a sampler needs the learner rank that is on it."""
     run = [f"cluster={cluster}", "rollout.samplers=2", "rollout.tensor_parallel=2"]
-    run += ["rollout.prompts_per_step=64", "recipe.steps=40"]
+    run += ["learner.dtype=bfloat16", "rollout.prompts_per_step=64", "recipe.steps=40"]
     if cluster == "kubernetes_gpu":
         run += ["cluster.image=x", "cluster.runs_claim=x"]
     check_settings(load_config([*run, "learner.ranks=4"]))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from transformers.modeling_flash_attention_utils import FLASH_ATTN_KERNEL_FALLBACK
 
 from model.attention import (
     SHORT_LENGTH,
@@ -127,8 +128,12 @@ def test_short_segments_share_a_bucket_and_long_ones_go_with_their_like() -> Non
     assert sorted(sources.tolist()) == list(range(sum(lengths)))
 
 
-def test_arguments_of_flash_attention() -> None:
-    arguments = packed_arguments((3, 2), "flash_attention_2", torch.device("cpu"))
+@pytest.mark.parametrize(
+    "name", ["flash_attention_2", FLASH_ATTN_KERNEL_FALLBACK["flash_attention_2"]]
+)
+def test_arguments_of_flash_attention(name: str) -> None:
+    """The second is what transformers makes of the first where the package kernels has it."""
+    arguments = packed_arguments((3, 2), name, torch.device("cpu"))
     assert arguments["cu_seq_lens_q"].tolist() == [0, 3, 5]
     assert arguments["cu_seq_lens_k"].dtype == torch.int32
     assert arguments["max_length_q"] == 3

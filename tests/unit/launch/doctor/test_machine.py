@@ -8,7 +8,17 @@ import socket
 import pytest
 
 from configs.compose import load_config
-from launch.doctor.machine import GIB, devices, network, open_files, packages, port, shared_memory
+from launch.doctor.machine import (
+    GIB,
+    devices,
+    flash_attention,
+    flash_attention_error,
+    network,
+    open_files,
+    packages,
+    port,
+    shared_memory,
+)
 
 REQUIRED = [
     "torch==2.13.0",
@@ -41,6 +51,13 @@ def test_gpus_are_counted_against_ranks_and_engines() -> None:
     found = devices(config, ["H100"])
     assert found.level == "problem" and found.text.startswith("1 GPUs that nvidia-smi knows")
     assert "with 2" in found.text
+
+
+def test_flash_attention_is_looked_for_where_transformers_does() -> None:
+    """Neither of its packages is there on the CPU."""
+    found = flash_attention(flash_attention_error())
+    assert found.level == "problem" and "kernels" in found.text
+    assert flash_attention("").level == "ok"
 
 
 def test_more_threads_than_cores() -> None:
