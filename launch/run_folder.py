@@ -11,6 +11,7 @@ checkpoints/   step-000010/ ...; only complete ones carry a manifest.json
 metrics.jsonl  one line per step
 status.json    where the run stands, replaced atomically
 eval/          evaluations with every completion
+models/        the same of other models, a folder for each (evaluation)
 rollouts/      some groups of each step, for reading (reinforcement learning)
 logs/          attempt-1/driver.log, sampler-0.log ...; `latest` points to the newest;
                job-7-0/console.log, head.log ... of a job's lives, and `job-latest`
@@ -144,8 +145,11 @@ class RunFolder:
         """Whether something was computed with the settings of the folder; until then, a mistake in
         them can be put right."""
         parts = [self.path / name for name in ("journal", "checkpoints", "eval")]
-        return (self.path / "metrics.jsonl").exists() or any(
-            part.is_dir() and any(part.iterdir()) for part in parts
+        evaluated = self.path.glob("models/*/samples/*/*.parquet")
+        return (
+            (self.path / "metrics.jsonl").exists()
+            or any(part.is_dir() and any(part.iterdir()) for part in parts)
+            or any(evaluated)
         )
 
     def write_status(self, **entries: Any) -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from configs.compose import load_config
 from configs.errors import UserError
+from configs.pipeline import PipelineConfig, StageConfig
 from configs.schema import RlConfig
+from launch.eval_folder import EvalFolder
 from launch.run_folder import RunFolder
 from tests.loop.fakes import make_config
 
@@ -42,6 +45,26 @@ def test_a_setting_that_is_newer_than_the_run_has_its_default(tmp_path: Path) ->
     path.write_text(yaml.safe_dump(settings | {"removed": 1}))
     with pytest.raises(UserError, match=r"removed: 1 there, None now"):
         RunFolder(config(tmp_path))
+
+
+def test_an_evaluation_of_other_models_is_refused(tmp_path: Path) -> None:
+    def evaluation(model: str) -> StageConfig:
+        words = [f"models.dev1.path={model}", f"run_dir={tmp_path}/run"]
+        config = load_config(["recipe=r1/evaluation", *words])
+        assert not isinstance(config, PipelineConfig)
+        return config
+
+    RunFolder(evaluation("mistaken"))
+    folder = RunFolder(evaluation("old"))
+    samples = EvalFolder(folder.path / "models" / "dev1", "old")
+    samples.open("nano", {})
+    samples.write_wave("nano", 0, [])
+    folder.write_status(phase="finished", step=1, steps=1)
+    with pytest.raises(
+        UserError, match=r"holds a run .* \(models\.dev1\.path: 'old' there, 'new' n"
+    ):
+        RunFolder(evaluation("new"))
+    assert RunFolder(evaluation("old")).finished_steps() == 1
 
 
 def test_settings_may_change_until_something_is_computed(tmp_path: Path) -> None:
