@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from configs.facts import max_prompt_tokens
 from configs.schema import AnyRunConfig, NanoModel, RlConfig
 from launch.checkpoints import Checkpoints
 from launch.cluster import WorkerLost
@@ -39,11 +38,7 @@ def train_in(folder: RunFolder, config: RlConfig, console: RunConsole) -> None:
     model_path = base_model(config, console.pretraining)
     tokenizer = load_tokenizer(model_path)
     prompts = load_prompts(config.data, tokenizer)
-    general = (
-        load_general(config.data.general, tokenizer, max_prompt_tokens(config))
-        if config.data.general
-        else []
-    )
+    general = load_general(config, tokenizer)
     list_rejected(folder, prompts, console)
     check_gold_answers([*prompts.train, *general], config.reward)
     journal = Journal(folder.path / "journal")

@@ -9,6 +9,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from configs.errors import UserError
+from configs.facts import max_prompt_tokens
 from configs.schema import RlConfig
 from recipes.datasets import chat_prompt, prompts_for_step
 from recipes.nano_general import general_prompts
@@ -18,12 +19,14 @@ from rewards.preference import QUESTION, SET, SETS
 from rl.records import Prompt
 
 
-def load_general(general: str, tokenizer: PreTrainedTokenizerBase, longest: int) -> list[Prompt]:
-    """All training prompts in the chat template. general: as data.general; longest: most tokens of
-    a prompt.
+def load_general(config: RlConfig, tokenizer: PreTrainedTokenizerBase) -> list[Prompt]:
+    """All general training prompts of a run in the chat template; none without data.general.
 
-    Raises UserError at the first row that cannot be used.
+    Raises UserError at the first row that cannot be used, and for fewer than a step needs.
     """
+    general, longest = config.data.general, max_prompt_tokens(config)
+    if not general:
+        return []
     rows = _nano_rows() if general == "nano" else _file_rows(Path(general).expanduser())
     prompts = []
     for name, row in rows:
@@ -40,7 +43,19 @@ def load_general(general: str, tokenizer: PreTrainedTokenizerBase, longest: int)
             QUESTION: row["prompt"],
         }
         prompts.append(Prompt(name, text, tuple(token_ids), "", metadata))
+    needed = num_general(config)
+    if len(prompts) < needed:
+        raise UserError(
+            f"data.general={general}: has {len(prompts)} prompts, and a step takes {needed} "
+            f"(recipe.general_share={config.recipe.general_share} of rollout.prompts_per_step="
+            f"{config.rollout.prompts_per_step}); add prompts, or lower one of the two"
+        )
     return prompts
+
+
+def num_general(config: RlConfig) -> int:
+    """General prompts in a step, once they have joined."""
+    return round(config.recipe.general_share * config.rollout.prompts_per_step)
 
 
 def mixed_prompts_for_step(
@@ -51,10 +66,10 @@ def mixed_prompts_for_step(
     count, begin = config.rollout.prompts_per_step, config.recipe.general_from_step
     if not general or step < begin:
         return prompts_for_step(problems, count, step, config.seed)
-    num_general = round(config.recipe.general_share * count)
+    share = num_general(config)
     return [
-        *prompts_for_step(problems, count - num_general, step, config.seed),
-        *prompts_for_step(general, num_general, step - begin, config.seed),
+        *prompts_for_step(problems, count - share, step, config.seed),
+        *prompts_for_step(general, share, step - begin, config.seed),
     ]
 
 

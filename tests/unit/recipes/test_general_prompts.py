@@ -23,7 +23,7 @@ def config(*words: str) -> RlConfig:
 
 
 def test_nano_prompts_carry_what_their_reward_needs():
-    prompts = load_general("nano", TOKENIZER, 32)
+    prompts = load_general(config(), TOKENIZER)
     assert {prompt.metadata[SET] for prompt in prompts} == {"helpfulness", "safety"}
     for prompt in prompts:
         head = "<｜begin▁of▁sentence｜><｜User｜>"
@@ -38,7 +38,7 @@ def test_preference_rewards_join_only_at_the_end_and_the_temperature_is_lower():
     updates = settings.learner.mini_batches
     steps, begin = settings.recipe.steps, settings.recipe.general_from_step
     assert abs(steps * updates - 1700) < updates and (steps - begin) * updates == 400
-    general = load_general("nano", TOKENIZER, 32)
+    general = load_general(config(), TOKENIZER)
     kinds = [
         [SET in p.metadata for p in mixed_prompts_for_step(PROBLEMS, general, settings, step)]
         for step in (0, begin - 1, begin, steps - 1)
@@ -49,7 +49,7 @@ def test_preference_rewards_join_only_at_the_end_and_the_temperature_is_lower():
 
 def test_the_same_step_has_the_same_prompts():
     settings = config("recipe.general_from_step=0")
-    general = load_general("nano", TOKENIZER, 32)
+    general = load_general(config(), TOKENIZER)
     first, again, other = (
         mixed_prompts_for_step(PROBLEMS, general, settings, step) for step in (3, 3, 4)
     )
@@ -74,4 +74,16 @@ def test_bad_rows_of_a_file(tmp_path: Path, row: object, message: str):
     path = tmp_path / "general.jsonl"
     path.write_text(json.dumps(row) + "\n")
     with pytest.raises(UserError, match=message):
-        load_general(str(path), TOKENIZER, 32)
+        load_general(config(f"data.general={path}"), TOKENIZER)
+
+
+def test_a_step_must_find_enough_prompts_before_training_begins(tmp_path: Path):
+    path = tmp_path / "general.jsonl"
+    row = json.dumps({"prompt": " cat", "set": "safety", "language": "en"})
+    path.write_text(f"{row}\n" * 14)
+    words = (f"data.general={path}", "rollout.prompts_per_step=32")
+    with pytest.raises(
+        UserError, match=r"has 14 prompts, and a step takes 15 \(recipe\.general_sh"
+    ):
+        load_general(config(*words), TOKENIZER)
+    assert len(load_general(config(*words, "recipe.general_share=0.44"), TOKENIZER)) == 14
