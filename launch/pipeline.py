@@ -210,8 +210,10 @@ def _check_not_empty(run: StageRun) -> None:
 
 
 def _counts(folder: Path) -> dict[str, Any]:
-    """What the run itself has noted about its length and its data."""
+    """What the run itself has noted about its length and the data that it learnt from or made."""
     status = json.loads((folder / "status.json").read_text())
     counts = {key: status[key] for key in ("step", "version") if key in status}
-    data = folder / "data.json"
-    return counts | ({"data": json.loads(data.read_text())} if data.exists() else {})
+    for name in ("data.json", "counts.json"):
+        if (folder / name).exists():
+            counts["data"] = json.loads((folder / name).read_text())
+    return counts

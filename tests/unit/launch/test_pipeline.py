@@ -27,9 +27,15 @@ from launch.backends.slurm import SlurmBackend
 from launch.child import run_child
 from launch.cli import main
 from launch.driver import drive
-from launch.manifest import Manifest, product_hash, product_sizes, read_manifest
+from launch.manifest import (
+    Manifest,
+    product_hash,
+    product_sizes,
+    read_manifest,
+)
 from launch.pipeline import (
     _check_not_empty,
+    _counts,
     _set_aside_if_changed,
     input_hashes,
     is_made,
@@ -170,6 +176,13 @@ def test_data_without_a_row_is_not_made(tmp_path: Path) -> None:
         _check_not_empty(data)
     data.product.write_bytes(b"a row")
     _check_not_empty(data)
+
+
+def test_a_manifest_says_what_was_learnt_from_and_what_was_made(tmp_path: Path) -> None:
+    (tmp_path / "status.json").write_text(json.dumps({"step": 1, "rows": 3}))
+    assert _counts(tmp_path) == {"step": 1}
+    (tmp_path / "counts.json").write_text(json.dumps({"samples": 8, "kept": 3}))
+    assert _counts(tmp_path) == {"step": 1, "data": {"samples": 8, "kept": 3}}
 
 
 def test_exit_codes_come_through() -> None:
