@@ -179,9 +179,13 @@ class EvalFolder:
         write_atomically(self.result(name), json.dumps(result, indent=2, ensure_ascii=False))
 
 
+def model_files(folder: Path) -> list[Path]:
+    return sorted({file for pattern in MODEL_FILES for file in folder.glob(pattern)})
+
+
 def model_sha256(folder: Path) -> str:
     """One hash for weights, configuration and tokenizer, by name and content."""
-    files = sorted({file for pattern in MODEL_FILES for file in folder.glob(pattern)})
+    files = model_files(folder)
     with ThreadPoolExecutor() as pool:
         digests = list(pool.map(_file_sha256, files))
     lines = "".join(f"{digest} {file.name}\n" for digest, file in zip(digests, files, strict=True))

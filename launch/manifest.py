@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from configs.schema import FolderModel, Model
-from launch.eval_folder import model_sha256
+from launch.eval_folder import model_files, model_sha256
 from launch.run_folder import write_atomically
 
 FILE = "manifest.json"
+
+SAMPLED_BLOCKS, BLOCK_BYTES = 128, 2**16
+"""8 MiB of each file of weights: they may be hundreds of gigabytes, and are looked at at every
+start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +67,36 @@ def product_sizes(path: Path) -> dict[str, int]:
     return {file.name: file.stat().st_size for file in files}
 
 
+def data_hash(path: Path) -> str:
+    """Of a file, as product_hash, or of all files below a folder, by name and content."""
+    if path.is_file():
+        return product_hash(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    lines = "".join(f"{product_hash(file)} {file.relative_to(path)}\n" for file in files)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
 def given_model_hash(model: Model) -> str:
-    """Of a model that no stage made: its settings, and for a folder the names and sizes of its
-    files, which may be too large to be read at every start."""
-    facts: dict[str, Any] = model.model_dump(mode="json", exclude={"cache_dir"})
+    """Of a model that no stage made: the settings that a nano model is built from, or what is in a
+    folder, weights by samples."""
     if isinstance(model, FolderModel):
-        facts["files"] = product_sizes(Path(model.path).expanduser())
+        facts: dict[str, Any] = {
+            file.name: (_sampled_sha256 if file.suffix == ".safetensors" else product_hash)(file)
+            for file in model_files(Path(model.path).expanduser())
+        }
+    else:
+        facts = model.model_dump(mode="json", exclude={"cache_dir"})
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _sampled_sha256(path: Path) -> str:
+    """Of a file's size and of blocks spread evenly over it, which are the whole of a small file.
+    Training moves weights everywhere: hardly a block stays as it was."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    blocks = min(SAMPLED_BLOCKS, -(-size // BLOCK_BYTES))
+    with path.open("rb") as file:
+        for block in range(blocks):
+            file.seek(max(0, size - BLOCK_BYTES) * block // max(1, blocks - 1))
+            digest.update(file.read(BLOCK_BYTES))
+    return digest.hexdigest()

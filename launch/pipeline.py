@@ -24,12 +24,14 @@ import yaml
 from rich.console import Console
 
 from configs.checks import check_files
+from configs.data_files import data_files
 from configs.errors import UserError
 from configs.pipeline import EvaluationConfig, PipelineConfig
 from launch.child import run_child
 from launch.cluster import end_tidily_when_terminated
 from launch.manifest import (
     Manifest,
+    data_hash,
     given_model_hash,
     product_hash,
     product_sizes,
@@ -102,7 +104,7 @@ def _write_status(folder: Path, phase: str, done: int, stages: int) -> None:
 
 def input_hashes(run: StageRun, config: PipelineConfig) -> dict[str, str]:
     """Setting -> hash of what the stage reads; the stages before it are complete."""
-    hashes = {}
+    hashes: dict[str, str] = {}
     for setting, source in run.stage.inputs.items():
         if source in (BASE, STUDENT):
             model = config.model if source == BASE else student_of(config)
@@ -112,7 +114,7 @@ def input_hashes(run: StageRun, config: PipelineConfig) -> dict[str, str]:
             manifest = read_manifest(run.folder.parent / source)
             assert manifest is not None and manifest.complete, source
             hashes[setting] = manifest.product
-    return hashes
+    return hashes | {name: data_hash(path) for name, path in data_files(run.config).items()}
 
 
 def is_made(run: StageRun, inputs: Mapping[str, str]) -> bool:
@@ -141,7 +143,8 @@ def _set_aside_if_changed(run: StageRun, inputs: Mapping[str, str], console: Con
     number = 1 + len(list(run.folder.parent.glob(f"{run.folder.name}.old-*")))
     aside = run.folder.with_name(f"{run.folder.name}.old-{number}")
     run.folder.rename(aside)
-    changed = [name for name, each in inputs.items() if manifest.inputs.get(name) != each]
+    names = sorted(inputs.keys() | manifest.inputs.keys())
+    changed = [name for name in names if inputs.get(name) != manifest.inputs.get(name)]
     what = f"other inputs ({', '.join(changed)})" if changed else "what it made is not there"
     console.print(f"{run.stage.name}: {what}; set aside as {aside.name} and made again")
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from configs.compose import from_yaml, load_config
 from configs.errors import UserError
 from configs.pipeline import PipelineConfig
 from configs.plan_placement import actors_of_a_run
+from configs.schema import FolderModel
 from launch.backends.base import Job
 from launch.backends.job import submit, write_job
 from launch.backends.slurm import SlurmBackend
@@ -28,7 +30,10 @@ from launch.child import run_child
 from launch.cli import main
 from launch.driver import drive
 from launch.manifest import (
+    BLOCK_BYTES,
+    SAMPLED_BLOCKS,
     Manifest,
+    given_model_hash,
     product_hash,
     product_sizes,
     read_manifest,
@@ -156,6 +161,62 @@ def test_a_stage_is_skipped_until_something_changes(tmp_path: Path) -> None:
     _set_aside_if_changed(data, now, Console(quiet=True))
     assert not data.folder.exists()
     assert (data.folder.with_name("cold_start_data.old-1") / "data.jsonl").read_bytes() == b"rows"
+
+
+def test_a_stage_whose_data_file_has_changed_is_set_aside_and_made_again(tmp_path: Path) -> None:
+    file = tmp_path / "problems.jsonl"
+    file.write_text("before")
+    words = ["recipe.scale=", "model=qwen2_5_7b", "recipe.until=zero", "stages.zero.data=gsm8k"]
+    config, runs = pipeline(tmp_path, *words, f"stages.zero.data.path={file}")
+    zero = runs["zero"]
+    finish(zero, input_hashes(zero, config), b"weights")
+    assert is_made(zero, input_hashes(zero, config))
+
+    file.write_text("behind")
+    now = input_hashes(zero, config)
+    assert not is_made(zero, now)
+    said = StringIO()
+    _set_aside_if_changed(zero, now, Console(file=said, width=200))
+    assert "zero: other inputs (data.path); set aside as zero.old-1" in said.getvalue()
+
+
+def test_what_a_stage_made_is_hashed_alike_by_those_that_read_it(tmp_path: Path) -> None:
+    config, runs = pipeline(tmp_path, "recipe.until=sft_cold_start")
+    zero, data = runs["zero"], runs["cold_start_data"]
+    finish(zero, input_hashes(zero, config), b"weights")
+    finish(data, input_hashes(data, config), b"rows")
+    made = read_manifest(data.folder)
+    assert made is not None
+    assert input_hashes(runs["sft_cold_start"], config)["data.path"] == made.product
+
+
+def test_a_given_model_is_known_by_its_content(tmp_path: Path) -> None:
+    """Not by its place and its times; other weights of the same shape are another model."""
+    size = 3 * SAMPLED_BLOCKS * BLOCK_BYTES + 1
+    weights = bytearray(size)
+    folders = [tmp_path / name for name in ("given", "copy", "trained")]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        if folder.name == "trained":
+            weights[:] = b"\1" * size
+        (folder / "model.safetensors").write_bytes(weights)
+    given, copy, trained = (given_model_hash(FolderModel(path=str(each))) for each in folders)
+    assert given == copy != trained
+    (folders[1] / "config.json").write_text("[]")
+    assert given_model_hash(FolderModel(path=str(folders[1]))) != given
+
+
+@pytest.mark.parametrize("size", [1, BLOCK_BYTES + 1, SAMPLED_BLOCKS * BLOCK_BYTES])
+def test_every_byte_of_a_small_model_counts(tmp_path: Path, size: int) -> None:
+    hashes = set()
+    for place in (None, 0, size // 2, size - 1):
+        weights = bytearray(size)
+        if place is not None:
+            weights[place] = 1
+        (tmp_path / "model.safetensors").write_bytes(weights)
+        hashes.add(given_model_hash(FolderModel(path=str(tmp_path))))
+    assert len(hashes) == (2 if size == 1 else 4)
 
 
 def test_a_damaged_product_is_made_again(tmp_path: Path) -> None:
