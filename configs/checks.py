@@ -7,12 +7,13 @@ or None. Checks never change a setting.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from configs.data_checks import (
     DATA_MAKING_CHECKS,
     chat_data_is_there,
+    general_rows_are_there,
     problem_data_is_there,
     rules_can_check_the_data,
 )
@@ -81,19 +82,23 @@ def check_settings(config: AnyRunConfig) -> None:
     _report(findings)
 
 
-def check_files(config: AnyRunConfig, *, in_pods: bool = False) -> None:
+def check_files(config: AnyRunConfig, *, in_pods: bool = False, made: Collection[str] = ()) -> None:
     """Whether what the run reads is there and what it writes can be written. On Kubernetes, only
-    the driver can look at what there is in the pods."""
+    the driver can look at what there is in the pods.
+
+    made: settings that name what other runs are still to make.
+    """
+    waits = {check for setting in made for check in LOOK_AT.get(setting, ())}
     if isinstance(config.cluster, KubernetesCluster) and not in_pods:
         _report([run_dir_is_writable(config)])
     elif isinstance(config, SampledDataConfig):
-        _report([check(config) for check in DATA_FILE_CHECKS])
+        _report([check(config) for check in DATA_FILE_CHECKS if check not in waits])
     elif isinstance(config, RewardModelConfig):
-        _report([check(config) for check in REWARD_MODEL_FILE_CHECKS])
+        _report([check(config) for check in REWARD_MODEL_FILE_CHECKS if check not in waits])
     elif isinstance(config, SftConfig):
-        _report([check(config) for check in SFT_FILE_CHECKS])
+        _report([check(config) for check in SFT_FILE_CHECKS if check not in waits])
     else:
-        _report([check(config) for check in FILE_CHECKS])
+        _report([check(config) for check in FILE_CHECKS if check not in waits])
 
 
 def _report(findings: list[str | None]) -> None:
@@ -271,6 +276,15 @@ DATA_SETTING_CHECKS: list[Callable[[SampledDataConfig], str | None]] = [
 DATA_FILE_CHECKS: list[Callable[[SampledDataConfig], str | None]] = [
     model_folder_is_complete,
     problem_data_is_there,
+    general_rows_are_there,
     local_run_is_on_one_machine,
     run_dir_is_writable,
 ]
+
+LOOK_AT: Mapping[str, Collection[Callable[..., str | None]]] = {
+    "model": (model_folder_is_complete, expert_parallel_divides_experts),
+    "data.path": (chat_data_is_there,),
+    "run_dir": (run_dir_is_writable,),
+}
+"""Setting -> the checks that look at what it names on the disk, of those that a stage of a pipeline
+is given by others."""

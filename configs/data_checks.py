@@ -74,21 +74,30 @@ def reviewed_needs_review(config: SampledDataConfig) -> str | None:
 
 
 def problem_data_is_there(config: RlConfig | SampledDataConfig) -> str | None:
-    return _rows_are_there(config.data.path) if isinstance(config.data, ProblemData) else None
+    if not isinstance(config.data, ProblemData):
+        return None
+    return _rows_are_there("data.path", config.data.path)
 
 
 def chat_data_is_there(config: SftConfig) -> str | None:
-    return _rows_are_there(config.data.path) if isinstance(config.data, ChatData) else None
+    if not isinstance(config.data, ChatData):
+        return None
+    return _rows_are_there("data.path", config.data.path)
 
 
-def _rows_are_there(path: str) -> str | None:
-    """Whether data.path is a file, or may be a data set on the hub."""
+def general_rows_are_there(config: SampledDataConfig) -> str | None:
+    general = config.recipe.general
+    return None if general in ("", "nano") else _rows_are_there("recipe.general", general)
+
+
+def _rows_are_there(setting: str, path: str) -> str | None:
+    """Whether it is a file, or may be a data set on the hub."""
     file = Path(path).expanduser()
     a_file_is_meant = file.suffix in (".jsonl", ".parquet")
     if file.exists() or (is_hub_name(path) and not a_file_is_meant):
         return None
     return (
-        f"data.path={path}: no such file; name a .jsonl or .parquet file, or a data set on the "
+        f"{setting}={path}: no such file; name a .jsonl or .parquet file, or a data set on the "
         "Hugging Face hub as owner/name"
     )
 

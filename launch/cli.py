@@ -155,7 +155,7 @@ def _run(options: argparse.Namespace) -> int:
     from configs.compose import load_config, to_yaml
     from configs.pipeline import EvaluationConfig, PipelineConfig
     from launch.backends.job import backend_of, submit
-    from launch.stages import stage_runs
+    from launch.stages import check_given_files, stage_runs
 
     config = load_config(as_overrides(options.words))
     if isinstance(config, PipelineConfig):
@@ -163,6 +163,8 @@ def _run(options: argparse.Namespace) -> int:
         if options.dry_run:
             for run in runs:
                 print(f"{run.stage.title}\n    launch run {' '.join(map(shlex.quote, run.words))}")
+        elif config.cluster.kind != "kubernetes":
+            check_given_files(runs)
     elif isinstance(config, EvaluationConfig):  # it checks its models when it opens them
         if options.dry_run:
             print(to_yaml(config))

@@ -40,7 +40,7 @@ from launch.stop import end_if_asked
 from launch.text_models import open_text_models
 from launch.training import base_model, list_rejected
 from launch.workers import start_samplers
-from recipes.data_assembly import evaluation_texts
+from recipes.data_assembly import check_general, evaluation_texts
 from recipes.data_rows import Finisher
 from recipes.datasets import load_prompts
 from recipes.trajectories import Trajectory
@@ -66,6 +66,7 @@ def make_data_in(folder: RunFolder, config: SampledDataConfig, console: RunConso
         )
     check_gold_answers(sets.train, config.reward)
     evaluation = evaluation_texts(config.recipe)
+    check_general(config.recipe)
     data = DataFolder(folder.path)
     data.check_inputs(model_sha256(model), sets.train)
     waves = _waves(sets.train, config.rollout.wave_prompts)

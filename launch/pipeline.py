@@ -53,7 +53,7 @@ from launch.run_folder import (
     provenance,
     write_atomically,
 )
-from launch.stages import StageRun, student_of
+from launch.stages import StageRun, check_given_files, student_of
 from launch.stop import ask_to_stop, stop_asked, withdraw_stop
 from recipes.r1 import BASE, STUDENT
 
@@ -63,6 +63,7 @@ FREE_ONCE_MADE = tuple(key for key in FREE_TO_CHANGE if key != "recipe.steps")
 
 def run_pipeline(config: PipelineConfig, runs: Sequence[StageRun]) -> int:
     """Make every stage that is not made yet; returns the exit code of the first that fails."""
+    check_given_files(runs)
     console = Console()
     folder = open_folder(config)
     end_tidily_when_terminated()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from configs.checks import check_settings
+from configs.checks import check_files, check_settings
 from configs.compose import CONFIG_DIR, load_config
 from configs.errors import UserError
 from configs.kubernetes import KubernetesCluster
@@ -22,6 +22,9 @@ from configs.pipeline import (
 from configs.plan_placement import actors_of_a_run
 from configs.schema import FolderModel, Model, NanoModel
 from recipes.r1 import BASE, PRODUCT_PATHS, STAGES, STUDENT, Stage, stages_until
+
+Problems = dict[str, list[str]]
+"""Line -> names of the stages that it is true of."""
 
 STUDENT_STEPS = 140
 """Of the nano student's pre-training, as in configs/model/nano_student.yaml: a third of the base
@@ -47,8 +50,7 @@ def stage_runs(config: PipelineConfig) -> list[StageRun]:
     """Every stage with its settings, checked; mistakes of all of them are named at once."""
     names = [stage.name for stage in STAGES]
     _check_names(config, names)
-    problems: dict[str, list[str]] = {}
-    """Line -> stages that it is true of."""
+    problems: Problems = {}
     runs = []
     without = config.recipe.without if student_of(config) else [*config.recipe.without, STUDENT]
     for stage in stages_until(config.recipe.until, without):
@@ -60,23 +62,45 @@ def stage_runs(config: PipelineConfig) -> list[StageRun]:
                 check_settings(composed)
             _check_place(composed, config)
         except UserError as error:
-            for line in str(error).splitlines():
-                problems.setdefault(line, []).append(stage.name)
+            _note(problems, stage, error)
         else:
             if isinstance(composed.cluster, KubernetesCluster):
                 cluster = composed.cluster.in_pods()
                 composed = composed.model_copy(update={"cluster": cluster})
             runs.append(StageRun(stage, stage_folder(config, stage.name), tuple(words), composed))
-    if problems:
-        raise UserError("\n".join(_named(problems)))
+    _report(problems)
     return runs
 
 
-def _named(problems: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def check_given_files(runs: Sequence[StageRun]) -> None:
+    """Whether all that no stage makes is there before the first of them begins; where the stages
+    run. Mistakes of all of them are named at once."""
+    problems: Problems = {}
+    for run in runs:
+        if isinstance(run.config, EvaluationConfig):  # it reads what others made, and benchmarks
+            continue
+        inputs = run.stage.inputs.items()
+        made = [setting for setting, source in inputs if source not in (BASE, STUDENT)]
+        try:
+            check_files(run.config, in_pods=True, made=[*made, "run_dir"])
+        except UserError as error:
+            _note(problems, run.stage, error)
+    _report(problems)
+
+
+def _note(problems: Problems, stage: Stage, error: UserError) -> None:
+    for line in str(error).splitlines():
+        problems.setdefault(line, []).append(stage.name)
+
+
+def _report(problems: Problems) -> None:
     """A line for each problem, with the stages that have it."""
+    lines = []
     for line, (first, *others) in problems.items():
         more = f" and {len(others)} more" if others else ""
-        yield f"stages.{first}{more}: {line}"
+        lines.append(f"stages.{first}{more}: {line}")
+    if lines:
+        raise UserError("\n".join(lines))
 
 
 def actors_on_a_node(config: AnyConfig) -> int:

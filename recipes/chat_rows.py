@@ -49,13 +49,13 @@ class Conversation:
         return next(turn.content for turn in self.turns if turn.role == "user")
 
 
-def conversations(data: ChatData) -> Iterator[Conversation | Rejected]:
-    """Every row, in order.
+def conversations(data: ChatData, setting: str = "data.path") -> Iterator[Conversation | Rejected]:
+    """Every row, in order. setting: what names the data.
 
     Raises UserError when nothing can be read at all.
     """
     known: set[str] = set()
-    for number, read in open_rows(data.path, data.subset, data.split):
+    for number, read in open_rows(data.path, data.subset, data.split, setting=setting):
         try:
             row = read()
             conversation = parse(row, number)

@@ -37,6 +37,12 @@ def evaluation_texts(recipe: SampledDataRecipe) -> EvaluationTexts | None:
     return EvaluationTexts(items) if items else None
 
 
+def check_general(recipe: SampledDataRecipe) -> None:
+    """Raises UserError where the conversations of recipe.general cannot be read at all."""
+    if recipe.general:
+        next(_conversations(recipe), None)
+
+
 def general_entries(
     recipe: SampledDataRecipe, count_tokens: Callable[[str], int], rejected: list[Rejected]
 ) -> Iterator[Entry]:
@@ -59,7 +65,7 @@ def _conversations(recipe: SampledDataRecipe) -> Iterator[Conversation | Rejecte
         count = recipe.general_rows or len(general_prompts("train"))
         rows = enumerate(general_rows(count, seed=0))
         return (parse(row, number) for number, row in rows)
-    return conversations(ChatData(path=recipe.general))
+    return conversations(ChatData(path=recipe.general), "recipe.general")
 
 
 def _general_row(row: Conversation, count_tokens: Callable[[str], int]) -> dict[str, Any]:

@@ -46,20 +46,25 @@ def as_text(value: Any, where: str) -> str:
 
 
 def open_rows(
-    name: str, subset: str = "", split: str = "train", *, streaming: bool = False
+    name: str,
+    subset: str = "",
+    split: str = "train",
+    *,
+    streaming: bool = False,
+    setting: str = "data.path",
 ) -> Iterator[tuple[int, Callable[[], Any]]]:
     """(number, function that reads the row or raises BadRow) of a .jsonl or .parquet file or a data
-    set on the hub, which is data.path=name. streaming: do not download it as a whole.
+    set on the hub. streaming: do not download it as a whole; setting: what names it.
 
     Raises UserError when nothing can be read at all.
     """
     path = Path(name).expanduser()
     if path.suffix == ".parquet":
-        yield from _parquet_rows(path)
+        yield from _parquet_rows(path, setting)
     elif path.is_file():
         yield from json_lines(path)
     else:
-        yield from _hub_rows(name, subset, split, streaming)
+        yield from _hub_rows(name, subset, split, streaming, setting)
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, Callable[[], Any]]]:
@@ -79,7 +84,7 @@ def _json_line(line: bytes) -> Any:
         raise BadRow("not JSON", f"{error.msg} at column {error.colno}") from error
 
 
-def _parquet_rows(path: Path) -> Iterator[tuple[int, Callable[[], Any]]]:
+def _parquet_rows(path: Path, setting: str) -> Iterator[tuple[int, Callable[[], Any]]]:
     import pyarrow
     from pyarrow import parquet
 
@@ -92,7 +97,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Callable[[], Any]]]:
                 yield number, lambda batch=batch, index=index: _parquet_row(batch, index)
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise UserError(
-            f"data.path={path}: cannot be read as Parquet ({error}); give a whole .parquet file"
+            f"{setting}={path}: cannot be read as Parquet ({error}); give a whole .parquet file"
         ) from error
 
 
@@ -104,7 +109,7 @@ def _parquet_row(batch: Any, index: int) -> Any:
 
 
 def _hub_rows(
-    name: str, subset: str, split: str, streaming: bool
+    name: str, subset: str, split: str, streaming: bool, setting: str
 ) -> Iterator[tuple[int, Callable[[], Any]]]:
     import datasets
     from datasets.exceptions import DatasetNotFoundError
@@ -114,8 +119,8 @@ def _hub_rows(
     except (DatasetNotFoundError, OSError, ValueError) as error:
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"data.path={name}: no such file, and not to be had as a data set ({first_line}); "
-            "name a .jsonl or .parquet file, or check data.subset and data.split"
+            f"{setting}={name}: no such file, and not to be had as a data set ({first_line}); "
+            "name a .jsonl or .parquet file, or check the name, subset and split of the data set"
         ) from error
     for number, row in enumerate(rows, start=1):
         yield number, lambda row=row: row

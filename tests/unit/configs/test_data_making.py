@@ -81,6 +81,15 @@ def test_problem_files_are_looked_for(tmp_path: Path) -> None:
     check_files(load(*words, "data.path=owner/name"))
 
 
+def test_general_conversations_are_looked_for(tmp_path: Path) -> None:
+    run = [REJECTION, "model=nano_v3", f"run_dir={tmp_path}/run"]
+    with pytest.raises(UserError, match=r"recipe\.general=no\.jsonl: no such file; name a \.jsonl"):
+        check_files(load(*run, "recipe.general=no.jsonl"))
+    (tmp_path / "yes.jsonl").touch()
+    for general in (f"{tmp_path}/yes.jsonl", "owner/name", "nano", "''"):
+        check_files(load(*run, f"recipe.general={general}"))
+
+
 def test_answers_in_words_are_no_reward() -> None:
     with pytest.raises(UserError, match=r"data\.checker=judge: no rule gives these answers"):
         check_settings(

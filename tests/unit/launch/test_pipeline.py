@@ -44,8 +44,9 @@ from launch.pipeline import (
     _set_aside_if_changed,
     input_hashes,
     is_made,
+    run_pipeline,
 )
-from launch.stages import StageRun, actors_on_a_node, stage_runs
+from launch.stages import StageRun, actors_on_a_node, check_given_files, stage_runs
 from launch.stop import stop_asked, withdraw_stop
 
 ON_SLURM = ("cluster=slurm",)
@@ -111,6 +112,25 @@ def test_mistakes_are_named_before_anything_runs(tmp_path: Path, word: str, expe
     with pytest.raises(UserError) as caught:
         pipeline(tmp_path, word)
     assert expected in str(caught.value)
+
+
+def test_files_that_are_given_are_looked_for_before_the_first_stage(tmp_path: Path) -> None:
+    general = "stages.rejection_sampling.recipe.general=no.jsonl"
+    config, runs = pipeline(tmp_path / "run", general)
+    with pytest.raises(UserError) as caught:
+        run_pipeline(config, list(runs.values()))
+    assert str(caught.value).startswith("stages.rejection_sampling: recipe.general=no.jsonl: no s")
+    assert not (tmp_path / "run").exists()
+    check_given_files(list(pipeline(tmp_path)[1].values()))
+
+    real = ["recipe.scale=", "model=folder", f"model.path={tmp_path}/no", "recipe.until=zero"]
+    data = ["stages.zero.data=problems", f"stages.zero.data.path={tmp_path}/no.jsonl"]
+    _, runs = pipeline(tmp_path, *real, *data)
+    with pytest.raises(UserError) as caught:
+        check_given_files(list(runs.values()))
+    model, rows = str(caught.value).splitlines()
+    assert model.startswith(f"stages.zero: model.path={tmp_path}/no: no such folder")
+    assert rows.startswith(f"stages.zero: data.path={tmp_path}/no.jsonl: no such file")
 
 
 def test_what_is_said_of_all_stages_goes_to_those_that_have_it(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from configs.data_making import SampledDataRecipe
 from configs.errors import UserError
 from recipes import trajectories as t
 from recipes.data_assembly import (
+    check_general,
     decontaminated,
     evaluation_texts,
     general_entries,
@@ -130,3 +131,12 @@ def test_a_mistake_in_the_review_is_named(tmp_path: Path, line: str, said: str) 
     path.write_text(f"{json.dumps(entry('a')['kept'])}\n{line}\n")
     with pytest.raises(UserError, match=said):
         read_reviewed(path)
+
+
+def test_general_conversations_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    path.write_bytes(b"PAR1 and no more")
+    with pytest.raises(UserError, match=r"^recipe\.general=.*: cannot be read as Parquet"):
+        check_general(SampledDataRecipe(general=str(path)))
+    for general in ("", "nano"):
+        check_general(SampledDataRecipe(general=general))
