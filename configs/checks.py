@@ -14,6 +14,7 @@ from configs.data_checks import (
     DATA_MAKING_CHECKS,
     chat_data_is_there,
     general_rows_are_there,
+    nano_data_has_a_nano_model,
     problem_data_is_there,
     rules_can_check_the_data,
 )
@@ -228,6 +229,7 @@ FILE_CHECKS: list[Callable[[RlConfig], str | None]] = [
     model_folder_is_complete,
     expert_parallel_divides_experts,
     data_file_has_rows,
+    nano_data_has_a_nano_model,
     problem_data_is_there,
     general_prompts_are_there,
     local_run_is_on_one_machine,
@@ -245,6 +247,7 @@ SFT_SETTING_CHECKS: list[Callable[[SftConfig], str | None]] = [
 SFT_FILE_CHECKS: list[Callable[[SftConfig], str | None]] = [
     model_folder_is_complete,
     expert_parallel_divides_experts,
+    nano_data_has_a_nano_model,
     chat_data_is_there,
     local_run_is_on_one_machine,
     run_dir_is_writable,
@@ -262,6 +265,7 @@ REWARD_MODEL_SETTING_CHECKS: list[Callable[[RewardModelConfig], str | None]] = [
 REWARD_MODEL_FILE_CHECKS: list[Callable[[RewardModelConfig], str | None]] = [
     model_folder_is_complete,
     expert_parallel_divides_experts,
+    nano_data_has_a_nano_model,
     preference_file_is_there,
     local_run_is_on_one_machine,
     run_dir_is_writable,
@@ -275,6 +279,7 @@ DATA_SETTING_CHECKS: list[Callable[[SampledDataConfig], str | None]] = [
 
 DATA_FILE_CHECKS: list[Callable[[SampledDataConfig], str | None]] = [
     model_folder_is_complete,
+    nano_data_has_a_nano_model,
     problem_data_is_there,
     general_rows_are_there,
     local_run_is_on_one_machine,

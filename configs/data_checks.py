@@ -5,13 +5,45 @@ Each returns one line (setting, value, what is allowed, what to do) or None.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from configs.data_making import TextModelSettings
 from configs.data_sets import ChatData, NanoData, ProblemData
-from configs.facts import is_hub_name
-from configs.schema import RlConfig, SampledDataConfig, SftConfig
+from configs.facts import is_hub_name, model_facts
+from configs.schema import AnyRunConfig, RlConfig, SampledDataConfig, SftConfig
+from configs.shape import NANO_FACTS
+
+FROM_FILES: Mapping[str, Sequence[str]] = {
+    "nano": ("data=gsm8k", "data.path=FILE"),
+    "nano_solutions": ("data=chat", "data.path=FILE"),
+    "nano_preferences": ("data=preferences", "data.path=FILE"),
+}
+"""data.kind in the nano world -> words that choose data from elsewhere."""
+
+
+def nano_data(config: AnyRunConfig) -> dict[str, Sequence[str]]:
+    """Settings that take data of the nano world -> words that take it from files."""
+    found: dict[str, Sequence[str]] = {}
+    if config.data.kind in FROM_FILES:
+        found[f"data.kind={config.data.kind}"] = FROM_FILES[config.data.kind]
+    if isinstance(config, RlConfig) and config.data.general == "nano":
+        found["data.general=nano"] = ("data.general=FILE",)
+    if isinstance(config, SampledDataConfig) and config.recipe.general == "nano":
+        found["recipe.general=nano"] = ("recipe.general=FILE",)
+    return found
+
+
+def nano_data_has_a_nano_model(config: AnyRunConfig) -> str | None:
+    facts, nano = model_facts(config), NANO_FACTS["vocab_size"]
+    if facts is None or facts.get("vocab_size", nano) == nano:
+        return None
+    lines = [
+        f"{setting}: is of the nano world, whose vocabulary has {nano} tokens, and the model's "
+        f"has {facts['vocab_size']}; set {' '.join(words)}"
+        for setting, words in nano_data(config).items()
+    ]
+    return "\n".join(lines) or None
 
 
 def tensor_parallel_needs_gpus(config: SampledDataConfig) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from configs.checks import check_files, check_settings
 from configs.compose import CONFIG_DIR, load_config
+from configs.data_checks import nano_data
 from configs.errors import UserError
 from configs.kubernetes import KubernetesCluster
 from configs.pipeline import (
@@ -19,8 +20,10 @@ from configs.pipeline import (
     PipelineConfig,
     StageConfig,
 )
+from configs.plan import model_facts_of
 from configs.plan_placement import actors_of_a_run
-from configs.schema import FolderModel, Model, NanoModel
+from configs.schema import AnyRunConfig, FolderModel, Model, NanoModel
+from configs.shape import NANO_FACTS
 from recipes.r1 import BASE, PRODUCT_PATHS, STAGES, STUDENT, Stage, stages_until
 
 Problems = dict[str, list[str]]
@@ -60,6 +63,7 @@ def stage_runs(config: PipelineConfig) -> list[StageRun]:
             assert not isinstance(composed, PipelineConfig), stage
             if not isinstance(composed, EvaluationConfig):
                 check_settings(composed)
+                _check_data(composed, stage, config)
             _check_place(composed, config)
         except UserError as error:
             _note(problems, stage, error)
@@ -181,6 +185,21 @@ def _value(value: Any) -> str:
         return str(value)
     pairs = (f"{key}: {json.dumps(each)}" for key, each in cast(dict[str, Any], value).items())
     return "{" + ", ".join(pairs) + "}"
+
+
+def _check_data(run: AnyRunConfig, stage: Stage, pipeline: PipelineConfig) -> None:
+    """Data of the nano world, which is the default, teaches other models nothing."""
+    model = student_of(pipeline) if STUDENT in stage.inputs.values() else pipeline.model
+    facts = model_facts_of(model) if model else None
+    if facts and facts.get("vocab_size") == NANO_FACTS["vocab_size"]:
+        return
+    lines = [
+        f"{setting}: is of the nano world, and the pipeline's model is not; set "
+        + " ".join(f"stages.{stage.name}.{word}" for word in words)
+        for setting, words in nano_data(run).items()
+    ]
+    if lines:
+        raise UserError("\n".join(lines))
 
 
 def _check_place(stage: StageConfig, pipeline: PipelineConfig) -> None:

@@ -257,6 +257,28 @@ def test_a_data_file_must_be_there_and_long_enough(tmp_path: Path) -> None:
     check_files(load_config(run))
 
 
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [
+        (["recipe=r1_zero"], "data.kind=nano: is of the nano world"),
+        (["recipe=sft", "data=nano_solutions"], "data.kind=nano_solutions: is of the nano world"),
+        (
+            ["recipe=r1/reward_safety", "data=nano_preferences"],
+            "data.kind=nano_preferences: is of the nano world",
+        ),
+        (["recipe=r1/cold_start_data"], "data.kind=nano: is of the nano world"),
+    ],
+)
+def test_the_nano_world_is_for_its_vocabulary(
+    tmp_path: Path, recipe: list[str], expected: str
+) -> None:
+    real = model_folder(tmp_path / "real", vocab_size=151936)
+    nano = model_folder(tmp_path / "nano", vocab_size=320)
+    run = [*recipe, "model=folder", f"run_dir={tmp_path}/run"]
+    assert files_error(*run, f"model.path={real}").startswith(expected)
+    check_files(load_config([*run, f"model.path={nano}"]))
+
+
 def test_conversations_must_be_there_or_on_the_hub(tmp_path: Path) -> None:
     run = ["recipe=sft", f"run_dir={tmp_path}/run"]
     assert "no such file" in files_error(*run, f"data.path={tmp_path}/no.jsonl")

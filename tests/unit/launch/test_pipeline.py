@@ -23,6 +23,7 @@ from configs.errors import UserError
 from configs.pipeline import PipelineConfig
 from configs.plan_placement import actors_of_a_run
 from configs.schema import FolderModel
+from configs.shape import NANO_FACTS
 from launch.backends.base import Job
 from launch.backends.job import submit, write_job
 from launch.backends.slurm import SlurmBackend
@@ -131,6 +132,38 @@ def test_files_that_are_given_are_looked_for_before_the_first_stage(tmp_path: Pa
     model, rows = str(caught.value).splitlines()
     assert model.startswith(f"stages.zero: model.path={tmp_path}/no: no such folder")
     assert rows.startswith(f"stages.zero: data.path={tmp_path}/no.jsonl: no such file")
+
+
+def test_another_model_does_not_learn_from_the_nano_world_unasked(tmp_path: Path) -> None:
+    real = ["recipe.scale=", "model=qwen2_5_7b", "recipe.until=rejection_sampling"]
+    zero = ["stages.zero.data=gsm8k", "stages.zero.data.path=x", "stages.zero.data.general=nano"]
+    general = "stages.rejection_sampling.recipe.general=nano"
+    rewards = [f"stages.zero.reward.{name}_model=m" for name in ("helpful", "safety")]
+    with pytest.raises(UserError) as caught:
+        pipeline(tmp_path, *real, *zero, *rewards, general)
+    said = "is of the nano world, and the pipeline's model is not; set"
+    sampling = ("cold_start_data", "rl_reasoning", "rejection_sampling")
+    assert sorted(str(caught.value).splitlines()) == sorted(
+        [
+            f"stages.zero: data.general=nano: {said} stages.zero.data.general=FILE",
+            *(
+                f"stages.{name}: data.kind=nano: {said} stages.{name}.data=gsm8k "
+                f"stages.{name}.data.path=FILE"
+                for name in sampling
+            ),
+            f"stages.rejection_sampling: recipe.general=nano: {said} "
+            "stages.rejection_sampling.recipe.general=FILE",
+        ]
+    )
+
+
+def test_a_nano_model_in_a_folder_learns_from_the_nano_world(tmp_path: Path) -> None:
+    folder = tmp_path / "base"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(NANO_FACTS))
+    words = ["model=folder", f"model.path={folder}", "recipe.scale=nano_v3"]
+    _, runs = pipeline(tmp_path, *words, "recipe.until=cold_start_data")
+    assert runs["zero"].config.model_dump()["data"]["kind"] == "nano"
 
 
 def test_what_is_said_of_all_stages_goes_to_those_that_have_it(tmp_path: Path) -> None:

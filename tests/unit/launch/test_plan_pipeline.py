@@ -13,12 +13,13 @@ from launch.plan import model_shape
 from tests.unit.configs.plans import QWEN_7B
 
 RL = ("zero", "rl_reasoning", "rl_all")
+SOLVING = (*RL, "cold_start_data", "rejection_sampling")
 QWEN_R1 = [
     *("recipe.scale=", "model=qwen2_5_7b", "cluster=8x80", "recipe.without=[distill]"),
     *("stages.all.learner.ranks=8", "stages.all.learner.zero_stage=3"),
     *("stages.all.rollout.samplers=8", "stages.all.learner.gradient_checkpointing=true"),
-    *(f"stages.{stage}.data=gsm8k" for stage in RL),
-    *(f"stages.{stage}.data.path=train.jsonl" for stage in RL),
+    *(f"stages.{stage}.data=gsm8k" for stage in SOLVING),
+    *(f"stages.{stage}.data.path=train.jsonl" for stage in SOLVING),
     *(f"stages.reward_{which}.data.path=pairs.jsonl" for which in ("helpful", "safety")),
     "stages.rl_all.data.general=general.jsonl",
 ]
