@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from configs.errors import UserError
 from configs.schema import RunConfig
 from launch.alarms import Alarm
+from launch.run_folder import write_atomically
 from recipes.evaluation import group_json
 from rl.records import Group
 
@@ -54,9 +55,9 @@ class JsonlTracker:
 
     def __init__(self, path: Path, first_step: int) -> None:
         kept = [line for line in read_metrics(path) if line["step"] <= first_step]
-        self._file = path.open("w")
-        for line in kept:
-            self._write(line)
+        # No other file has these numbers: a crash in here leaves the old lines or the kept ones.
+        write_atomically(path, "".join(map(_json_line, kept)))
+        self._file = path.open("a")
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         self._write({"step": step, **metrics})
@@ -75,16 +76,19 @@ class JsonlTracker:
         self._file.close()
 
     def _write(self, line: Mapping[str, float]) -> None:
-        self._file.write(json.dumps(line) + "\n")
+        self._file.write(_json_line(line))
         self._file.flush()
+
+
+def _json_line(line: Mapping[str, float]) -> str:
+    return json.dumps(line) + "\n"
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
     """The lines of a metrics file; a last line that a crash cut short is left out."""
     if not path.exists():
         return []
-    *lines, unfinished = path.read_text().split("\n")
-    assert not unfinished or not unfinished.endswith("}"), f"{path}: no newline after last line"
+    *lines, _unfinished = path.read_text().split("\n")
     return [json.loads(line) for line in lines]
 
 
