@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 JOIN = "R1_FOUNDRY_RAY"
 """Environment variable by which a backend tells a driver that Ray is there already: its address."""
 
+DEATH_KNOWN_S = 10.0
+"""Within this time of a process's death, Ray knows of it."""
+
 
 class WorkerLost(RuntimeError):
     """A process of the run died or did not answer. Nothing is lost: the same command continues."""
@@ -136,36 +139,61 @@ def wait_all(
     """Results of one call per worker, in order.
 
     Raises WorkerLost naming the workers that died or have not answered within timeout_s, and what
-    a worker raised as it was raised there.
+    a worker raised as it was raised there, unless another one's death explains it.
     """
     import ray
-    from ray.exceptions import (
-        ActorDiedError,
-        ActorUnavailableError,
-        ActorUnschedulableError,
-        RayTaskError,
-        WorkerCrashedError,
-    )
+    from ray.exceptions import RayTaskError
 
+    from launch.deaths import DEATHS
+
+    name_of = dict(zip(refs, names, strict=True))
     pending = list(refs)
     # One at a time as they finish, so that one worker's failure is seen while others wait for it
     # inside a collective.
     while pending:
         done, pending = ray.wait(pending, num_returns=1, timeout=timeout_s)
         if not done:
-            late = ", ".join(names[list(refs).index(ref)] for ref in pending)
+            late = ", ".join(name_of[ref] for ref in pending)
             raise WorkerLost(f"{what}: no answer from {late} within {timeout_s:.0f} s")
-        try:
-            ray.get(done[0])
-        except (
-            ActorDiedError,
-            ActorUnavailableError,
-            ActorUnschedulableError,
-            WorkerCrashedError,
-        ) as error:
-            name = names[list(refs).index(done[0])]
-            logger.error("%s died: %s", name, error)
-            raise WorkerLost(f"{what}: {name} died") from error
-        except RayTaskError as error:
-            raise error.cause from error
+        failed, failure = done[0], _failure(done[0])
+        if isinstance(failure, RayTaskError) and not isinstance(failure.cause, UserError):
+            # A death breaks the collectives of others, who may say so before Ray knows of it.
+            failed, failure = _first_death(pending) or (failed, failure)
+        if isinstance(failure, DEATHS):
+            logger.error("%s died: %s", name_of[failed], failure)
+            raise WorkerLost(f"{what}: {name_of[failed]} died") from failure
+        if isinstance(failure, RayTaskError):
+            raise failure.cause from failure
     return ray.get(list(refs))
+
+
+def _first_death(refs: Sequence[Any]) -> tuple[Any, Exception] | None:
+    """The first of these calls whose worker turns out to be dead within DEATH_KNOWN_S."""
+    import ray
+
+    from launch.deaths import DEATHS
+
+    pending, deadline = list(refs), time.monotonic() + DEATH_KNOWN_S
+    while pending:
+        left_s = max(0.0, deadline - time.monotonic())
+        done, pending = ray.wait(pending, num_returns=1, timeout=left_s)
+        if not done:
+            break
+        failure = _failure(done[0])
+        if isinstance(failure, DEATHS):
+            return done[0], failure
+    return None
+
+
+def _failure(ref: Any) -> Exception | None:
+    """How a call that has ended failed; None if it did not."""
+    import ray
+    from ray.exceptions import RayTaskError
+
+    from launch.deaths import DEATHS
+
+    try:
+        ray.get(ref)
+    except (*DEATHS, RayTaskError) as error:
+        return error
+    return None

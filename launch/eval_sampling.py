@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
+from ray.exceptions import RayTaskError
 
 from configs.data_sets import NanoData
 from configs.evaluation import EvalConfig
@@ -28,6 +28,7 @@ from configs.schema import (
 )
 from launch.actors import CHUNK_BYTES
 from launch.cluster import WorkerLost
+from launch.deaths import DEATHS
 from launch.rollouts import requests_for
 from launch.sampler_group import SamplerGroup
 from launch.workers import start_samplers
@@ -109,7 +110,7 @@ class EvalSamplers:
         try:
             reference = next(stream, None)
             return stream, None if reference is None else ray.get(reference)
-        except (ActorDiedError, ActorUnavailableError) as error:
+        except DEATHS as error:
             raise WorkerLost(f"generation: {streams[stream]} died") from error
         except RayTaskError as error:
             raise error.cause from error

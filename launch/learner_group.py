@@ -105,4 +105,5 @@ class LearnerGroup:
         self._wait([rank.load.remote(str(folder)) for rank in self._ranks], "checkpoint load")
 
     def _wait(self, refs: Sequence[Any], what: str) -> list[Any]:
-        return wait_all(refs, what=what, names=self._names, timeout_s=self._timeout_s)
+        names = self._names[: len(refs)]
+        return wait_all(refs, what=what, names=names, timeout_s=self._timeout_s)

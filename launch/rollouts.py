@@ -22,8 +22,9 @@ from ray.exceptions import RayTaskError
 
 from configs.rewards import RewardSettings
 from launch.cluster import WorkerLost, wait_all
+from launch.deaths import DEATHS
 from launch.preferences import Preferences
-from launch.sampler_group import DEATHS, SamplerGroup
+from launch.sampler_group import SamplerGroup
 from launch.transfer import Turns
 from rewards.scoring import with_neutral_language
 from rl.records import Completion, GenerationRequest, Group, Prompt, SamplingSettings, Score

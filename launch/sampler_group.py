@@ -8,19 +8,13 @@ from contextlib import suppress
 from typing import Any
 
 import ray
-from ray.exceptions import (
-    ActorDiedError,
-    ActorUnavailableError,
-    GetTimeoutError,
-    WorkerCrashedError,
-)
+from ray.exceptions import GetTimeoutError
 
 from launch.cluster import WorkerLost, wait_all
+from launch.deaths import DEATHS
 from rollout.engine_load import EngineLoad
 
 logger = logging.getLogger(__name__)
-
-DEATHS = (ActorDiedError, ActorUnavailableError, WorkerCrashedError)
 
 
 class SamplerGroup:
