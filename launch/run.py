@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 from configs.errors import UserError
@@ -30,9 +31,11 @@ def run(config: StageConfig) -> int:
         try:
             code = _attempt(folder, config)
         except BaseException as error:
-            if not _is_finished(folder, config):
-                folder.write_status(**_broken_off(error))
-            folder.end_attempt(_exit_code(error))
+            # The error is what people must see, also where the disk has no room for notes of it.
+            with suppress(OSError, UserError):
+                if not _is_finished(folder, config):
+                    folder.write_status(**_broken_off(error))
+                folder.end_attempt(_exit_code(error))
             raise
         folder.end_attempt(code)
         if not _is_finished(folder, config):

@@ -22,6 +22,7 @@ report.html
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -59,13 +60,24 @@ FULL_DISK_BYTES = 2**20
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace a file so that a reader, or a crash, sees the old content or the new one."""
+    """Replace a file so that a reader, or a crash, sees the old content or the new one.
+
+    Raises UserError when there is no space for it; nothing half-written stays.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UserError(
+                f"no space left for {path}: free some space and run the same command again"
+            ) from error
+        raise
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,28 @@ def test_a_finished_run_stays_finished(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(KeyboardInterrupt):
         run(config)
     assert RunFolder(config).finished_steps() == 7
+
+
+def test_a_full_disk_does_not_hide_the_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill_the_disk(folder: RunFolder, config: object, title: str) -> None:
+        folder.write_status(phase="training", step=7)
+        monkeypatch.setattr(os, "fsync", no_space)
+        raise ZeroDivisionError("the error itself")
+
+    monkeypatch.setattr(run_module, "protect_ray", lambda path: None)
+    monkeypatch.setattr(run_module, "_do", fill_the_disk)
+    with pytest.raises(ZeroDivisionError, match="the error itself"):
+        run(load_config([f"run_dir={tmp_path}"]))
+    assert json.loads((tmp_path / "status.json").read_text())["step"] == 7
+    with pytest.raises(UserError, match=r"no space left for .*config\.yaml: free some space"):
+        run(load_config([f"run_dir={tmp_path}"]))
+    assert not list(tmp_path.glob(".*"))
+
+
+def no_space(descriptor: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def break_off_with(error: BaseException, phase: str = "training"):
