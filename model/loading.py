@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -87,11 +86,16 @@ def save_model_folder(
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         raise UserError(f"{target}: exists already; choose another folder or remove it first")
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    _copy_all_but_weights(source, aside)
-    _write_shards(aside, tensors)
-    _write_entries(aside / "config.json", dtype, entries)
-    aside.chmod(0o755)  # mkdtemp makes it private
+    aside = target.with_name(f".{target.name}.tmp")
+    shutil.rmtree(aside, ignore_errors=True)  # left behind by a process that was killed
+    aside.mkdir()
+    try:
+        _copy_all_but_weights(source, aside)
+        _write_shards(aside, tensors)
+        _write_entries(aside / "config.json", dtype, entries)
+    except BaseException:
+        shutil.rmtree(aside)
+        raise
     aside.rename(target)
 
 
