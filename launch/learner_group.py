@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from launch.cluster import wait_all
+from launch.cluster import WorkerLost, wait_all
 from rl.judged import JudgedRow
 from rl.protocols import Policy
 from rl.records import Row
@@ -62,10 +62,14 @@ class LearnerGroup:
         """Object refs of weight chunks from rank 0. The other ranks take part in the gathering."""
         others = [rank.join_export.remote() for rank in self._ranks[1:]]
         stream = self._ranks[0].export.options(num_returns="streaming").remote()
-        # An interruption closes this generator; `yield from` would close Ray's, which refuses.
-        for chunk in stream:  # noqa: UP028
-            yield chunk
-        self._wait(others, "export")
+        chunk = None
+        while (following := self._next(stream)) is not None:
+            if chunk is not None:
+                yield chunk
+            chunk = following
+        # The last one says how the stream ended: a sampler given an error would be blamed for it.
+        self._wait([chunk, *others], "export")
+        yield chunk
 
     def connect_samplers(
         self, samplers: Sequence[Any], transfer: str, tensor_parallel: int
@@ -103,6 +107,16 @@ class LearnerGroup:
     def load(self, folder: Path) -> None:
         """Read every rank's state from folder."""
         self._wait([rank.load.remote(str(folder)) for rank in self._ranks], "checkpoint load")
+
+    def _next(self, stream: Any) -> Any:
+        """The next chunk of rank 0's export, None at its end."""
+        import ray
+
+        ready, _ = ray.wait([stream], timeout=self._timeout_s)
+        if not ready:
+            late = f"nothing from {self._names[0]} within {self._timeout_s:.0f} s"
+            raise WorkerLost(f"export: {late}")
+        return next(stream, None)
 
     def _wait(self, refs: Sequence[Any], what: str) -> list[Any]:
         names = self._names[: len(refs)]
