@@ -46,12 +46,18 @@ class RunObserver:
         self._heldout = heldout
 
     def step_finished(self, result: StepResult) -> None:
-        recipe, state = self._config.recipe, result.state
+        state = result.state
         self._write_samples(state, result.groups)
         self._record.step(state, {**result.metrics, **self._rollouts.load()})
         if self._record.checkpoint(state, self._rollouts.settle):
             self._journal.discard_before(self._checkpoints.oldest_step())
-        if recipe.eval_every and state.step % recipe.eval_every == 0 < recipe.steps - state.step:
+        self.evaluate_if_due(state)
+
+    def evaluate_if_due(self, state: LoopState) -> None:
+        """At the beginning of a run and regularly on the way; the end is finish's."""
+        recipe = self._config.recipe
+        regular = state.step == 0 or (recipe.eval_every and state.step % recipe.eval_every == 0)
+        if regular and state.step < recipe.steps:
             self.evaluate(state)
 
     def evaluate(self, state: LoopState) -> None:

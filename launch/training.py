@@ -103,8 +103,8 @@ def train_in(folder: RunFolder, config: RlConfig, console: RunConsole) -> None:
             journal=journal,
             heldout=prompts.heldout[: config.recipe.eval_problems],
         )
-        if state.step == 0:
-            observer.evaluate(state)
+        # A run may have been stopped between the checkpoint of a step and its evaluation.
+        observer.evaluate_if_due(state)
         console.steps_begin(state.step)
         state = train(
             config,
