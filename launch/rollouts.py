@@ -141,15 +141,19 @@ class RayRollouts:
 
     def _make(self, step: int, prompts: Sequence[Prompt], sampling: SamplingSettings) -> _Made:
         """All waves of a step, those of the journal and new ones."""
-        finished, loads = self._journal.read(step), []
-        for index, wave in enumerate(self._waves(prompts)):
-            if index not in finished:
-                finished[index] = self._generate(
-                    wave, sampling, self._plan.samples_per_prompt, ("rollout", step)
-                )
-                loads += self._samplers.loads()
-                self._journal.write(step, index, finished[index])
-                logger.info("step %d: wave %d generated and journalled", step, index)
+        waves, finished, loads = self._waves(prompts), self._journal.read(step), []
+        while missing := [index for index in range(len(waves)) if index not in finished]:
+            index, purpose = missing[0], ("rollout", step)
+            made = self._generate(waves[index], sampling, self._plan.samples_per_prompt, purpose)
+            loads += self._samplers.loads()
+            # One policy samples a step. That of the others is gone if this one was lost later.
+            for other in [i for i in finished if _version(finished[i]) != _version(made)]:
+                self._journal.discard(step, other)
+                del finished[other]
+                logger.info("step %d: wave %d is of another policy, made again", step, other)
+            self._journal.write(step, index, made)
+            finished[index] = made
+            logger.info("step %d: wave %d generated and journalled", step, index)
         if self._turns is not None:
             self._turns.learner()
         return _Made([group for index in sorted(finished) for group in finished[index]], loads)
@@ -295,6 +299,11 @@ def requests_for(
         for prompt in prompts
         for sample in range(samples_per_prompt)
     ]
+
+
+def _version(wave: Sequence[Group]) -> int:
+    """Of the policy that sampled it."""
+    return wave[0].completions[0].policy_version
 
 
 def _group(

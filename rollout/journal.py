@@ -73,8 +73,7 @@ class Journal:
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
         content = sink.getvalue().to_pybytes()
-        for damaged in self._folder.glob(f"{step:06d}-{wave:04d}-*.parquet"):
-            damaged.unlink()
+        self.discard(step, wave)  # a damaged one
         self._write_whole(f"{step:06d}-{wave:04d}-{_digest(content)}.parquet", content)
 
     def read(self, step: int) -> dict[int, list[Group]]:
@@ -88,6 +87,11 @@ class Journal:
                 continue
             waves[int(match.group(2))] = _groups(pq.read_table(pa.BufferReader(content)))
         return waves
+
+    def discard(self, step: int, wave: int) -> None:
+        """Delete a wave, so that it can be made again."""
+        for path in self._folder.glob(f"{step:06d}-{wave:04d}-*.parquet"):
+            path.unlink()
 
     def discard_before(self, step: int) -> None:
         """Delete the waves of earlier steps, once a checkpoint makes them needless."""
