@@ -177,7 +177,8 @@ class RolloutSettings(GenerationSettings):
     canary_prompts: Positive = 8
     """Fixed prompts whose log-probs are compared after every transfer."""
     canary_threshold: Annotated[float, Field(ge=0.0)] = 0.0
-    """Largest accepted gap in nats; 0: by dtype (1e-3 in float32, 0.25 on the mean in bfloat16)."""
+    """Largest accepted gap in nats; 0: by the coarser dtype of engine and learner (1e-3 in float32,
+    0.25 on the mean in bfloat16)."""
 
 
 class LearnerSettings(Settings):

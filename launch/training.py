@@ -53,9 +53,8 @@ def train_in(folder: RunFolder, config: RlConfig, console: RunConsole) -> None:
     console.doing("starting Ray, the sampler and the learner")
     folder.write_status(phase="starting")
     max_tokens = longest_sequence(config, [*prompts.train, *prompts.heldout, *general])
-    canary = Canary.build(
-        config.rollout, [prompt.token_ids for prompt in prompts.train], max_tokens
-    )
+    texts = [prompt.token_ids for prompt in prompts.train]
+    canary = Canary.build(config.rollout, config.learner.dtype, texts, max_tokens)
     with start_workers(config, model_path, max_tokens, folder.log_dir) as workers:
         state = resume(workers.learner, checkpoints, console)
         turns = Turns(workers.learner, workers.samplers, config.learner.offload)

@@ -31,7 +31,7 @@ JUDGEMENTS: dict[str, tuple[Summary, float]] = {
     "float32": ("max", 1e-3),
     "bfloat16": ("mean", 0.25),
 }
-"""By the dtype of the sampler: the summary, and the largest accepted gap in nats.
+"""By the coarser dtype of sampler and learner: the summary, and the largest accepted gap in nats.
 
 The largest difference shows a single expert, but in bfloat16 a mixture's router flips at so many
 tokens (differences of a nat in correct engines) that only the mean tells a fault from rounding.
@@ -84,7 +84,11 @@ class Canary:
 
     @classmethod
     def build(
-        cls, settings: RolloutSettings, texts: Sequence[Sequence[int]], max_model_len: int
+        cls,
+        settings: RolloutSettings,
+        learner_dtype: str,
+        texts: Sequence[Sequence[int]],
+        max_model_len: int,
     ) -> Self:
         """Prompts of canary length out of the run's own: text number i, i + 1 ... end to end.
 
@@ -101,7 +105,8 @@ class Canary:
             first = start % len(texts)
             tokens = (token for text in cycle([*texts[first:], *texts[:first]]) for token in text)
             prompts.append(tuple(islice(tokens, length)))
-        summary, threshold = JUDGEMENTS[settings.dtype]
+        coarse = "bfloat16" in (settings.dtype, learner_dtype)
+        summary, threshold = JUDGEMENTS["bfloat16" if coarse else "float32"]
         return cls(tuple(prompts), summary, settings.canary_threshold or threshold)
 
     def prime(self, sampler: CanarySampler) -> None:

@@ -78,7 +78,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         yield Run(
             sampler=sampler,
             model=load_model(folder),
-            canary=Canary.build(SETTINGS, TEXTS, max_model_len=256),
+            canary=Canary.build(SETTINGS, "float32", TEXTS, max_model_len=256),
             scratch=tmp_path_factory.mktemp("scratch"),
         )
 

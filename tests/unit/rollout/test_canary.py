@@ -50,8 +50,9 @@ class Arithmetic:
         return -(token / 100 + self.weight)
 
 
-def canary(**settings: object) -> Canary:
-    return Canary.build(RolloutSettings(**settings), TEXTS, max_model_len=PROMPT + SAMPLED_TOKENS)
+def canary(learner_dtype: str = "float32", **settings: object) -> Canary:
+    longest = PROMPT + SAMPLED_TOKENS
+    return Canary.build(RolloutSettings(**settings), learner_dtype, TEXTS, max_model_len=longest)
 
 
 def test_gap_by_hand() -> None:
@@ -106,21 +107,25 @@ def test_prompts_are_the_texts_end_to_end() -> None:
         (10, 11, 12, 20, 21, 30, 10),
     ]
     assert {len(prompt) for prompt in prompts} == {PROMPT}
-    long = Canary.build(RolloutSettings(), TEXTS, max_model_len=4096)
+    long = Canary.build(RolloutSettings(), "float32", TEXTS, max_model_len=4096)
     assert {len(prompt) for prompt in long.prompts} == {PROMPT_TOKENS}
 
 
-def test_judgement_follows_the_dtype_unless_set() -> None:
-    assert canary(dtype="float32").threshold == 1e-3
-    assert canary(dtype="float32").summary == "max"
-    assert canary(dtype="bfloat16").threshold == 0.25
-    assert canary(dtype="bfloat16").summary == "mean"
+def test_judgement_follows_the_coarser_dtype_unless_set() -> None:
+    for learner, sampler, summary, threshold in (
+        ("float32", "float32", "max", 1e-3),
+        ("float32", "bfloat16", "mean", 0.25),
+        ("bfloat16", "float32", "mean", 0.25),
+        ("bfloat16", "bfloat16", "mean", 0.25),
+    ):
+        found = canary(learner, dtype=sampler)
+        assert (found.summary, found.threshold) == (summary, threshold)
     assert canary(canary_threshold=0.25).threshold == 0.25
 
 
 def test_no_room_for_a_canary() -> None:
     with pytest.raises(UserError, match="leave no room for the canary"):
-        Canary.build(RolloutSettings(), TEXTS, max_model_len=SAMPLED_TOKENS + 1)
+        Canary.build(RolloutSettings(), "float32", TEXTS, max_model_len=SAMPLED_TOKENS + 1)
 
 
 def test_agreement_passes_and_returns_the_gap() -> None:
