@@ -43,21 +43,21 @@ def fine_tune_in(folder: RunFolder, config: SftConfig, console: RunConsole) -> N
         state = resume(workers.learner, checkpoints, console)
         steps = num_updates(len(sets.train), config)
         console.total_steps = steps
-        record = RunRecord(
+        with RunRecord(
             config, folder, console, state, workers=workers, checkpoints=checkpoints, steps=steps
-        )
-        heldout = HeldoutLoss(folder.path / "eval", config, sets.heldout, workers.learner)
-        if state.step == 0:
-            console.doing(f"loss of {len(sets.heldout)} held-out sequences")
+        ) as record:
+            heldout = HeldoutLoss(folder.path / "eval", config, sets.heldout, workers.learner)
+            if state.step == 0:
+                console.doing(f"loss of {len(sets.heldout)} held-out sequences")
+                heldout.at(state)
+            console.steps_begin(state.step)
+            observer = HeldoutObserver(
+                heldout.metrics, record, every=config.recipe.eval_every, steps=steps
+            )
+            state = fine_tune(config, state, sets.train, learner=workers.learner, observer=observer)
+            console.doing("saving the final model")
             heldout.at(state)
-        console.steps_begin(state.step)
-        observer = HeldoutObserver(
-            heldout.metrics, record, every=config.recipe.eval_every, steps=steps
-        )
-        state = fine_tune(config, state, sets.train, learner=workers.learner, observer=observer)
-        console.doing("saving the final model")
-        heldout.at(state)
-        record.finish(state)
+            record.finish(state)
 
 
 def check_same_data(folder: Path, data: Mapping[str, object]) -> None:

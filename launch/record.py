@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
+from typing import Self
 
 from configs.schema import RewardModelConfig, RunConfig
 from launch.alarms import FREE_DISK_METRIC, Alarm
@@ -24,7 +25,10 @@ from rl.records import Group
 
 
 class RunRecord:
-    """Writes into the run folder, to the trackers and to the console."""
+    """Writes into the run folder, to the trackers and to the console.
+
+    A context: however the run ends, what the trackers hold back still goes out.
+    """
 
     def __init__(
         self,
@@ -47,6 +51,14 @@ class RunRecord:
         self._step = state.step
         self._trackers = make_trackers(config, folder.path, state.step)
         self._watch = Watch(read_metrics(folder.path / "metrics.jsonl"), self._tell)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._watch.stop()
+        for tracker in self._trackers:
+            tracker.close(broken_off=kind is not None)
 
     def step(self, state: LoopState, metrics: Mapping[str, float]) -> None:
         """Before the checkpoint of the step: a restart keeps the lines up to its checkpoint."""
@@ -96,7 +108,6 @@ class RunRecord:
             before()
             self._checkpoints.save(state, self._workers.learner.save)
         if asked:
-            self._watch.stop()
             raise StopAsked(state.step, final=asked == "final")
         return due
 
@@ -119,8 +130,6 @@ class RunRecord:
             alarms=[asdict(alarm) for alarm in self._watch.alarms],
             weights_sha256=weights,
         )
-        for tracker in self._trackers:
-            tracker.close()
 
     def _tell(self, alarm: Alarm) -> None:
         self._console.alarm(alarm)

@@ -60,21 +60,21 @@ def train_reward_model_in(
         state = resume(workers.learner, checkpoints, console)
         steps = num_updates(len(sets.train), config)
         console.total_steps = steps
-        record = RunRecord(
+        with RunRecord(
             config, folder, console, state, workers=workers, checkpoints=checkpoints, steps=steps
-        )
-        heldout = HeldoutJudgement(folder.path / "eval", config, sets, workers.learner)
-        if state.step == 0:
-            console.doing(f"judging {len(sets.heldout)} held-out rows")
-            heldout.at(state)
-        console.steps_begin(state.step)
-        observer = HeldoutObserver(
-            heldout.metrics, record, every=config.recipe.eval_every, steps=steps
-        )
-        state = fit(config, state, sets.train, learner=workers.learner, observer=observer)
-        console.doing("saving the final model")
-        facts = heldout.facts(state)
-        record.finish(state, {FACTS_FILE: json.dumps(asdict(facts), indent=2)})
+        ) as record:
+            heldout = HeldoutJudgement(folder.path / "eval", config, sets, workers.learner)
+            if state.step == 0:
+                console.doing(f"judging {len(sets.heldout)} held-out rows")
+                heldout.at(state)
+            console.steps_begin(state.step)
+            observer = HeldoutObserver(
+                heldout.metrics, record, every=config.recipe.eval_every, steps=steps
+            )
+            state = fit(config, state, sets.train, learner=workers.learner, observer=observer)
+            console.doing("saving the final model")
+            facts = heldout.facts(state)
+            record.finish(state, {FACTS_FILE: json.dumps(asdict(facts), indent=2)})
 
 
 @dataclass(frozen=True, slots=True)

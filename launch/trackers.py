@@ -44,7 +44,9 @@ class Tracker(Protocol):
         """Some groups of the step, to be read."""
         ...
 
-    def close(self) -> None: ...
+    def close(self, *, broken_off: bool) -> None:
+        """broken_off: before the end of the run."""
+        ...
 
 
 class JsonlTracker:
@@ -72,7 +74,7 @@ class JsonlTracker:
     def rollouts(self, step: int, groups: Sequence[Group]) -> None:
         """They are in rollouts/ already."""
 
-    def close(self) -> None:
+    def close(self, *, broken_off: bool) -> None:
         self._file.close()
 
     def _write(self, line: Mapping[str, float]) -> None:
@@ -135,8 +137,8 @@ class WandbTracker:
         table = wandb.Table(columns=["step", "prompt", "answer", *SHOWN], data=rows)
         self._run.log({STEP_METRIC: step, "rollouts/samples": table})
 
-    def close(self) -> None:
-        self._run.finish()
+    def close(self, *, broken_off: bool) -> None:
+        self._run.finish(exit_code=int(broken_off))
 
 
 def wandb_mode() -> tuple[WandbMode, str]:
@@ -195,7 +197,7 @@ class TensorboardTracker:
             indented = "".join(f"    {line}\n" for line in text.splitlines())
             self._writer.add_text(f"rollouts/{index}", indented, step)
 
-    def close(self) -> None:
+    def close(self, *, broken_off: bool) -> None:
         self._writer.close()
 
 

@@ -82,7 +82,7 @@ def train_in(folder: RunFolder, config: RlConfig, console: RunConsole) -> None:
             turns=turns,
             preferences=Preferences(workers.raters, config) if workers.raters else None,
         )
-        record = RunRecord(
+        with RunRecord(
             config,
             folder,
             console,
@@ -90,32 +90,34 @@ def train_in(folder: RunFolder, config: RlConfig, console: RunConsole) -> None:
             workers=workers,
             checkpoints=checkpoints,
             steps=config.recipe.steps,
-        )
-        observer = RunObserver(
-            config,
-            folder,
-            console,
-            record,
-            rollouts=rollouts,
-            publisher=publisher,
-            checkpoints=checkpoints,
-            journal=journal,
-            heldout=prompts.heldout[: config.recipe.eval_problems],
-        )
-        # A run may have been stopped between the checkpoint of a step and its evaluation.
-        observer.evaluate_if_due(state)
-        console.steps_begin(state.step)
-        state = train(
-            config,
-            state,
-            prompts_for=lambda step: mixed_prompts_for_step(prompts.train, general, config, step),
-            rollouts=rollouts,
-            learner=workers.learner,
-            publisher=publisher,
-            observer=observer,
-        )
-        console.doing("evaluating and saving the final model")
-        observer.finish(state)
+        ) as record:
+            observer = RunObserver(
+                config,
+                folder,
+                console,
+                record,
+                rollouts=rollouts,
+                publisher=publisher,
+                checkpoints=checkpoints,
+                journal=journal,
+                heldout=prompts.heldout[: config.recipe.eval_problems],
+            )
+            # A run may have been stopped between the checkpoint of a step and its evaluation.
+            observer.evaluate_if_due(state)
+            console.steps_begin(state.step)
+            state = train(
+                config,
+                state,
+                prompts_for=lambda step: mixed_prompts_for_step(
+                    prompts.train, general, config, step
+                ),
+                rollouts=rollouts,
+                learner=workers.learner,
+                publisher=publisher,
+                observer=observer,
+            )
+            console.doing("evaluating and saving the final model")
+            observer.finish(state)
 
 
 def list_rejected(folder: RunFolder, prompts: PromptSets, console: RunConsole) -> None:

@@ -41,7 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             tracker.alarm(steps[-1], Alarm("disk", "4.2% of the disk is free"))
             wrong = sample(WRONG, Outcome.WRONG)
             tracker.rollouts(steps[-1], [group("a", [sample(RIGHT), wrong])])
-            tracker.close()
+            tracker.close(broken_off=False)
     return folder
 
 

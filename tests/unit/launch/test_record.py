@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from launch.checkpoints import Checkpoints
 from launch.console import RunConsole
 from launch.record import RunRecord
 from launch.run_folder import RunFolder
+from launch.stop import StopAsked
 from rl.protocols import LoopState
 from rl.records import Group
 from tests.loop.fakes import make_config
@@ -48,7 +50,8 @@ class Listener:
     def rollouts(self, step: int, groups: list[Group]) -> None:
         self.heard.append(("rollouts", step, len(groups)))
 
-    def close(self) -> None: ...
+    def close(self, *, broken_off: bool) -> None:
+        self.heard.append(("close", broken_off))
 
 
 def test_alarms_reach_status_console_and_trackers(
@@ -114,3 +117,27 @@ def test_what_was_begun_is_settled_before_a_checkpoint_and_only_then(tmp_path: P
     assert calls == []
     assert record.checkpoint(LoopState(2 * every, 0), lambda: calls.append("settle"))
     assert calls == ["settle", "save"]
+
+
+@pytest.mark.parametrize("error", [StopAsked(3, final=True), KeyboardInterrupt(), None])
+def test_trackers_are_closed_however_a_run_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException | None
+) -> None:
+    config = make_config(steps=20).model_copy(update={"run_dir": str(tmp_path / "run")})
+    listener = Listener()
+    monkeypatch.setattr("launch.record.make_trackers", lambda *_: [listener])
+    record = RunRecord(
+        config,
+        RunFolder(config),
+        RunConsole("title", 20, Console(file=io.StringIO())),
+        LoopState(0, 0),
+        workers=NoWorkers(),  # type: ignore[arg-type]
+        checkpoints=Checkpoints(tmp_path, 2),
+        steps=20,
+    )
+    with suppress(StopAsked, KeyboardInterrupt), record:
+        record.step(LoopState(1, 4), {"timing_s/step": 1.0, "perf/throughput": 1.0})
+        if error:
+            raise error
+    assert listener.heard == [("log", 1), ("close", error is not None)]
+    assert record._watch.late_after_s is None, "nobody is told that the run is late"

@@ -66,6 +66,6 @@ def test_weights_and_biases_writes_none(tmp_path: Path, monkeypatch: pytest.Monk
     folder = RunFolder(config)
     tracker = WandbTracker(config, folder.path)
     tracker.log(1, {"reward": 0.5})
-    tracker.close()
+    tracker.close(broken_off=False)
     assert list(folder.path.glob("wandb/offline-run-*/*.wandb"))
     assert files_with(tmp_path, SECRETS.values()) == []

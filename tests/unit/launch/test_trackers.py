@@ -15,10 +15,10 @@ def test_restart_drops_steps_that_will_run_again(tmp_path: Path) -> None:
     first = JsonlTracker(path, 0)
     for step in (1, 2, 3):
         first.log(step, {"reward": step / 10})
-    first.close()
+    first.close(broken_off=True)
     second = JsonlTracker(path, 2)
     second.log(3, {"reward": 0.7})
-    second.close()
+    second.close(broken_off=False)
     assert [(m["step"], m["reward"]) for m in read_metrics(path)] == [(1, 0.1), (2, 0.2), (3, 0.7)]
 
 
