@@ -48,6 +48,7 @@ class Checkpoints:
             raise
         shutil.rmtree(final, ignore_errors=True)
         aside.rename(final)
+        _sync(self._folder)
         for old in self._complete()[: -self._keep]:
             shutil.rmtree(old)
 
@@ -94,6 +95,12 @@ def _hashes(folder: Path) -> dict[str, str]:
 def _sync_tree(folder: Path) -> None:
     """Bring every file to the disk, so that the rename never points to unwritten data."""
     for path in [*folder.rglob("*"), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
         os.fsync(descriptor)
+    finally:
         os.close(descriptor)
