@@ -40,9 +40,9 @@ class SamplerGroup:
     def loads(self) -> list[EngineLoad]:
         """Of the last generate of each; the publisher finds out about one that has died."""
         found = []
-        for call in [sampler.load.remote() for sampler in self.actors]:
+        for index, call in enumerate([sampler.load.remote() for sampler in self.actors]):
             with suppress(*DEATHS):
-                found.append(ray.get(call, timeout=self._timeout_s))
+                found.append(self._answer(index, call))
         return found
 
     def only(self, index: int) -> SamplerGroup:
@@ -61,10 +61,15 @@ class SamplerGroup:
         calls = [sampler.process_id.remote() for sampler in self.actors]
         for index, call in enumerate(calls):
             try:
-                ray.get(call, timeout=self._timeout_s)
+                self._answer(index, call)
             except DEATHS:
                 self.replace(index)
-            except GetTimeoutError as error:
-                raise WorkerLost(
-                    f"sampler {index} does not answer within {self._timeout_s:.0f} s"
-                ) from error
+
+    def _answer(self, index: int, call: Any) -> Any:
+        """Raises one of DEATHS, to be dealt with, or WorkerLost when it is late."""
+        try:
+            return ray.get(call, timeout=self._timeout_s)
+        except GetTimeoutError as error:
+            raise WorkerLost(
+                f"sampler {index} does not answer within {self._timeout_s:.0f} s"
+            ) from error

@@ -148,7 +148,8 @@ def _start_actors(
     def restart(index: int) -> Any:
         actor = starter.again(index)
         name = f"sampler {index}"
-        processes[name] = ray.get(actor.process_id.remote(), timeout=timeout_s)
+        calls = [actor.process_id.remote()]
+        (processes[name],) = wait_all(calls, what="start", names=[name], timeout_s=timeout_s)
         write_atomically(log_dir / "processes.json", json.dumps(processes, indent=2))
         if name in running:
             running[name] = processes[name]
