@@ -34,7 +34,8 @@ def load_state(folder: Path, engine: Any, reference: ReferencePolicy | None) -> 
         raise UserError(
             f"{path}: missing; a checkpoint can be loaded with the learner.ranks it was saved with"
         )
-    engine.load_checkpoint(str(folder), tag=TAG)
+    loaded, _ = engine.load_checkpoint(str(folder), tag=TAG)
+    assert loaded is not None, f"DeepSpeed found no state in {folder / TAG}"
     state = torch.load(path, weights_only=True)
     assert state["world_size"] == distributed.get_world_size()
     torch.set_rng_state(state["cpu_rng"])
