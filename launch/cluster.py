@@ -49,8 +49,11 @@ def ray_token(run_folder: Path) -> Path:
     """The file with the run's token, made once."""
     path = run_folder / "ray_token"
     if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(32))
+        # Whole or not at all: an empty one would stay, and lock everybody out.
+        aside = path.with_name(".ray_token.tmp")
+        aside.touch(mode=0o600)
+        aside.write_text(secrets.token_hex(32))
+        aside.replace(path)
     return path
 
 

@@ -168,7 +168,7 @@ def _run_id(run_folder: Path) -> str:
     """The same for every attempt of a run, and made once."""
     path = run_folder / "wandb_id"
     if not path.exists():
-        path.write_text(os.urandom(6).hex())
+        write_atomically(path, os.urandom(6).hex())
     return path.read_text()
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ray.exceptions import ActorDiedError
 
 from configs.errors import UserError
-from launch.cluster import DEATH_KNOWN_S, WorkerLost, wait_all
+from launch.cluster import DEATH_KNOWN_S, WorkerLost, ray_token, wait_all
 from tests.fake_ray import Call, Clock, raised
 
 BROKEN = raised(RuntimeError("gloo: Connection closed by peer"))
@@ -49,3 +50,17 @@ def test_a_mistake_of_the_users_is_raised_at_once(clock: Clock) -> None:
     with pytest.raises(UserError, match="model"):
         wait([Call(raised(UserError("model: no such folder"))), Call("b", after_s=5.0)])
     assert clock.now == 0.0
+
+
+def test_a_token_is_there_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(size: int) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("secrets.token_hex", killed)
+        ray_token(tmp_path)
+    token = ray_token(tmp_path).read_text()
+    assert len(token) == 64 and ray_token(tmp_path).read_text() == token
+    assert (tmp_path / "ray_token").stat().st_mode & 0o777 == 0o600
