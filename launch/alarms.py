@@ -178,9 +178,11 @@ def _mismatch_growing(recent: Sequence[Line], first: Sequence[Line]) -> Alarm | 
     gap, then = fmean(now), median(before)
     if gap <= max(MISMATCH_FLOOR, MISMATCH_GROWTH * then):
         return None
+    stale = any(_values(recent, "rollout/staleness"))
+    part = " (in part the step that rollout.max_staleness puts between them)" if stale else ""
     return Alarm(
         "mismatch_growing",
-        f"sampler and learner disagree by {gap:.2g} nats per token, {then:.2g} at the start: "
+        f"sampler and learner disagree by {gap:.2g} nats per token{part}, {then:.2g} at the start: "
         "updates learn from probabilities that the learner does not have; set "
         "algorithm.old_log_probs=learner with algorithm.importance_correction=token, or "
         "rollout.dtype=float32",

@@ -317,7 +317,8 @@ def _diagnostics(inputs: LossInputs, term: PolicyTerm) -> dict[str, Tensor]:
         "actor/pg_clipfrac_low": term.clipped_low_T.to(dtype),
         "actor/pg_clipfrac_high": term.clipped_high_T.to(dtype),
         # KL(sampler || learner) under the sampler's tokens. In a step's first mini-batch both
-        # hold the same weights, and this is the gap between the two engines.
+        # hold the same weights, and this is the gap between the two engines; with
+        # rollout.max_staleness=1 the updates of one step lie between them, and count too.
         "rollout/mismatch_kl": k3(inputs.behaviour_log_probs_T, new_T),
     }
     if inputs.entropy_T is not None:

@@ -103,8 +103,8 @@ def update_metrics(sums: Mapping[str, float]) -> dict[str, float]:
 def step_metrics(updates: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Of the updates of one step: means over the mini-batches.
 
-    Except the mismatch with the sampler, of which the first is reported: afterwards the learner
-    no longer has the weights that sampled.
+    Except the mismatch with the sampler, of which the first is reported: then the learner still
+    has the weights that sampled, or with rollout.max_staleness=1 is nearest to them.
     """
     if not updates:
         return {}

@@ -80,6 +80,12 @@ def test_a_value_out_of_bounds_for_five_steps(
     assert names(changed(1, **{metric: over})) == []
 
 
+def test_mismatch_says_that_a_policy_a_step_behind_is_a_part_of_it() -> None:
+    assert "max_staleness" not in text(changed(5, rollout__mismatch_kl=0.0011))
+    stale = changed(5, rollout__mismatch_kl=0.0011, rollout__staleness=4.0)
+    assert "in part the step that rollout.max_staleness puts between them" in text(stale)
+
+
 def test_mismatch_that_was_there_from_the_beginning_is_not_growing() -> None:
     same = [{**line, "rollout/mismatch_kl": 0.004} for line in HEALTHY]
     assert names(same) == []
