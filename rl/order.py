@@ -19,7 +19,7 @@ def batch_of_step(length: int, count: int, step: int, run_seed: int) -> list[int
     return list(_permutation(length, epoch, run_seed)[index * count : (index + 1) * count])
 
 
-@lru_cache(maxsize=1)  # the steps of an epoch come one after another
+@lru_cache(maxsize=4)  # the steps of an epoch come one after another, of two data sets in turn
 def _permutation(length: int, epoch: int, run_seed: int) -> tuple[int, ...]:
     order = list(range(length))
     random.Random(seed_for(run_seed, "epoch", epoch)).shuffle(order)
