@@ -62,7 +62,12 @@ def mixed_prompts_for_step(
     problems: Sequence[Prompt], general: Sequence[Prompt], config: RlConfig, step: int
 ) -> list[Prompt]:
     """The prompts of one step: problems alone before recipe.general_from_step, then a share of
-    general ones. A pure function of its arguments."""
+    general ones. A pure function of its arguments.
+
+    With general ones an epoch of the problems has more steps, and steps are counted as if that had
+    been so from the start: the problems go on in the order of an earlier epoch, which they have
+    had a part of.
+    """
     count, begin = config.rollout.prompts_per_step, config.recipe.general_from_step
     if not general or step < begin:
         return prompts_for_step(problems, count, step, config.seed)
