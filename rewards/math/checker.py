@@ -5,6 +5,7 @@ extract -> cap -> normalise -> same spelling -> structure and exact values -> Ma
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from rewards.math.symbolic import (
 from rewards.math.values import exact_value
 from rewards.math.words import choice, choices, is_choice
 from rl.records import Outcome
+
+LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,11 @@ class MathChecker:
             return Outcome.TIMEOUT, str(error)
         except UnreadableGold:
             return Outcome.UNPARSEABLE_GOLD, "no grammar reads the gold answer"
+        except WorkerUnavailable:
+            raise
+        except Exception as error:  # a model's answer must not end its training
+            LOGGER.exception("a defect of the checker: %r against gold %r", answer, gold)
+            return Outcome.WRONG, f"the checker failed: {type(error).__name__}: {error}"
 
     def close(self) -> None:
         """Ends the worker processes. A later check starts new ones."""

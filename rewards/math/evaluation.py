@@ -65,9 +65,20 @@ class Evaluator:
         if kind == "symbol":
             return _sample(node.name, self.point)
         parts = [self.value(part) for part in node.parts]
-        if kind in ("function", "log_base", "apply", "opaque"):
-            return self.function(node, parts)
-        return _OPERATIONS[kind](self, *parts)
+        try:
+            if kind in ("function", "log_base", "apply", "opaque"):
+                return self.bounded(self.function(node, parts))
+            return self.bounded(_OPERATIONS[kind](self, *parts))
+        except (Undefined, TooLarge):
+            raise
+        except (ArithmeticError, ValueError) as error:  # mpmath's, at a pole or an infinity
+            raise Undefined(str(error)) from error
+
+    def bounded(self, value: Any) -> Any:
+        """Refuses a number that would fill the memory as an integer."""
+        if not isinstance(value, Fraction) and MAX_BITS < self.context.mag(value) < math.inf:
+            raise TooLarge("value")
+        return value
 
     def constant(self, name: str) -> Any:
         if name == "inf":
@@ -157,9 +168,11 @@ class Evaluator:
         if node.kind in ("apply", "opaque"):
             # Any smooth function without symmetry will do, the same one for the same name.
             start = context.mpf(zlib.crc32(node.name.encode()) % 997) / 311
-            return context.cos(sum((i + 2) * v for i, v in enumerate(values)) + start)
+            argument = sum((i + 2) * v for i, v in enumerate(values)) + start
+            self.refuse_far(argument)
+            return context.cos(argument)
         if node.kind == "log_base":
-            return self.logarithm(values[0]) / self.logarithm(values[1])
+            return self.divide(self.logarithm(values[0]), self.logarithm(values[1]))
         name, argument = node.name, values[0]
         if name in ("log", "lg"):
             natural = name == "log" and self.natural_log
@@ -168,9 +181,15 @@ class Evaluator:
             return self.logarithm(argument)
         if abs(argument) > MAX_EXPONENT and name in ("exp", "sinh", "cosh"):
             raise TooLarge(name)
+        self.refuse_far(argument)
         if name in _RECIPROCALS:
             return self.divide(Fraction(1), getattr(context, _RECIPROCALS[name])(argument))
         return getattr(context, name.replace("arc", "a"))(argument)
+
+    def refuse_far(self, argument: Any) -> None:
+        """A periodic function takes as many bits of pi as its argument has."""
+        if MAX_EXPONENT < self.context.mag(argument) < math.inf:
+            raise TooLarge("the argument of a periodic function")
 
     def logarithm(self, argument: Any) -> Any:
         if argument == 0:
@@ -195,9 +214,17 @@ def _multiply(self: Evaluator, *values: Any) -> Any:
     return product
 
 
-def _rounded(rounding: Callable[[Any], int]) -> Callable[[Evaluator, Any], Any]:
+def _rounded(name: str) -> Callable[[Evaluator, Any], Any]:
     def apply(self: Evaluator, value: Any) -> Any:
-        return Fraction(int(rounding(value if isinstance(value, Fraction) else value.real)))
+        if isinstance(value, Fraction):
+            return Fraction(getattr(math, name)(value))
+        value = self.context.re(value)
+        if not self.context.isfinite(value):
+            raise Undefined(f"the {name} of what is not finite")
+        nearest = self.context.nint(value)
+        if abs(value - nearest) <= abs(value) * self.context.mpf(10) ** (10 - self.context.dps):
+            return nearest  # too close to tell: no exact value, so that a finer context decides
+        return Fraction(int(getattr(self.context, name)(value)))
 
     return apply
 
@@ -215,8 +242,8 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "neg": Evaluator.negate,
     "abs": Evaluator.magnitude,
     "group": Evaluator.itself,
-    "floor": _rounded(math.floor),
-    "ceil": _rounded(math.ceil),
+    "floor": _rounded("floor"),
+    "ceil": _rounded("ceil"),
 }
 
 

@@ -289,9 +289,10 @@ class _Parser:
             operand = self.postfix(self.atom())
             operand = operand.parts[0] if operand.kind == "group" else operand
         else:
-            operand = self.signed()
+            factors = [self.signed()]
             while self.starts_factor() and not self.sees(*(f"\\{f}" for f in FUNCTIONS)):
-                operand = Node("*", tuple(self.juxtaposed(operand, self.power())))
+                factors += self.juxtaposed(factors.pop(), self.power())
+            operand = factors[0] if len(factors) == 1 else Node("*", tuple(factors))
         if exponent is not None and exponent == Node("number", value=Fraction(-1)):
             return Node("function", (operand,), name=f"arc{name}")
         if base is not None:

@@ -1,4 +1,5 @@
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,38 @@ def test_the_answer_is_reported_as_it_was_written(checker: MathChecker) -> None:
     verdict = checker.check("<think>a</think>\\boxed{\\dfrac{1}{2}}", "0.5")
     assert verdict.extracted == "\\dfrac{1}{2}"
     assert verdict.outcome is Outcome.CORRECT
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "\\sin((e^{500})^{500})",
+        "\\sin((e^{9999})^{9999})",
+        "f((e^{9999})^{13})",
+        "+".join(f"\\cos((e^{{{9999 - i}}})^{{13}})" for i in range(30)),
+        "+".join(f"\\sin((e^{{{9999 - i}}})^{{0.69}})" for i in range(30)),
+        "+".join(f"\\lfloor (e^{{{9999 - i}}})^{{13}}\\rfloor" for i in range(30)),
+        "\\sin " + "x" * 450,
+    ],
+)
+def test_huge_values_take_no_time(checker: MathChecker, answer: str) -> None:
+    start = time.thread_time()
+    assert checker.check(answer, "5", is_answer=True).outcome is Outcome.WRONG
+    assert time.thread_time() - start < 1.0
+
+
+@pytest.mark.parametrize("error", [RecursionError("deep"), KeyError("sinc")])
+def test_a_defect_is_a_wrong_answer_that_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    def broken(*_: object) -> bool:
+        raise error
+
+    monkeypatch.setattr("rewards.math.checker.same_answer", broken)
+    verdict = MathChecker().check("\\sin x", "5", is_answer=True)
+    assert verdict.outcome is Outcome.WRONG
+    assert type(error).__name__ in verdict.detail
+    assert "\\sin x" in caplog.text
 
 
 FORBIDDEN = re.compile(
