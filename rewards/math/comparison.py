@@ -153,12 +153,18 @@ class _Comparison:
             return False
         if any(re.match(r"0\d", part) for part in gold.parts + answer.parts):
             return all(map(self.scalars, gold.parts, answer.parts))
-        crosses = [
-            (f"({left}) \\cdot ({answer.parts[0]})", f"({right}) \\cdot ({gold.parts[0]})")
-            for left, right in zip(gold.parts[1:], answer.parts[1:], strict=True)
-        ]
-        return all(map(self.scalars, gold.parts, answer.parts)) or all(
-            self.scalars(left, right) for left, right in crosses
+        if all(map(self.scalars, gold.parts, answer.parts)):
+            return True
+        zeros = [self.scalars("0", part) for part in gold.parts]
+        if all(zeros) or zeros != [self.scalars("0", part) for part in answer.parts]:
+            return False  # 0:0 times anything is 0:0
+        pivot = zeros.index(False)
+        return all(
+            self.scalars(
+                f"({left}) \\cdot ({answer.parts[pivot]})",
+                f"({right}) \\cdot ({gold.parts[pivot]})",
+            )
+            for left, right in zip(gold.parts, answer.parts, strict=True)
         )
 
     def relations(self, gold: Relation, answer: Relation) -> bool:
