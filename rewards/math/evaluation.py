@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import zlib
 from collections.abc import Callable
 from fractions import Fraction
@@ -10,7 +11,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-from rewards.math.nodes import Node
+from rewards.math.nodes import Node, symbols
 
 _mpmath: Any = import_module("mpmath")  # has no type stubs
 
@@ -20,6 +21,10 @@ MAX_BITS = 200_000
 """Largest power in an exact value."""
 MAX_TOTAL_BITS = 2 * MAX_BITS
 """All powers and factorials of one expression together: bounds the time of sums of them."""
+
+
+_GRID = 2003
+"""Denominator of the sample points."""
 
 
 class TooLarge(ValueError):
@@ -39,12 +44,15 @@ def context_of(digits: int) -> Any:
 
 class Evaluator:
     """Values are Fractions or numbers of the mpmath context. Symbols have the values of a sample
-    point; a bare \\log is natural or decimal."""
+    point, those from i to n, p and q natural ones on demand; a bare \\log is natural or decimal."""
 
-    def __init__(self, context: Any, point: int, natural_log: bool) -> None:
+    def __init__(
+        self, context: Any, point: int, natural_log: bool, whole_indices: bool = False
+    ) -> None:
         self.context = context
         self.point = point
         self.natural_log = natural_log
+        self.whole_indices = whole_indices
         self.total_bits = 0
         self.left_the_reals = False
         """Whether an even root or a logarithm of a negative number was taken."""
@@ -63,9 +71,11 @@ class Evaluator:
         if kind == "constant":
             return self.constant(node.name)
         if kind == "symbol":
-            return _sample(node.name, self.point)
+            return _sample(node.name, self.point, self.whole_indices)
         parts = [self.value(part) for part in node.parts]
         try:
+            if kind == "^":
+                return self.bounded(self.power(*parts, is_constant=not symbols(node.parts[1])))
             if kind in ("function", "log_base", "apply", "opaque"):
                 return self.bounded(self.function(node, parts))
             return self.bounded(_OPERATIONS[kind](self, *parts))
@@ -109,11 +119,14 @@ class Evaluator:
     def invert(self, value: Any) -> Any:
         return self.divide(Fraction(1), value)
 
-    def power(self, base: Any, exponent: Any) -> Any:
+    def power(self, base: Any, exponent: Any, is_constant: bool = True) -> Any:
+        """An odd root of a negative number is real where the exponent is constant: (-8)^{1/3} is
+        -2, but the point at which (-1)^x is compared does not make it 1."""
         if isinstance(exponent, Fraction) and isinstance(base, Fraction):
             if exponent.denominator == 1:
                 return self.charge(_rational_power(base, int(exponent)))
-            return self.root(base, Fraction(exponent.denominator), exponent.numerator)
+            if is_constant or base >= 0:
+                return self.root(base, Fraction(exponent.denominator), exponent.numerator)
         if base == 0:
             raise Undefined("a power of zero")
         base, exponent = self.pair(base, exponent)
@@ -235,7 +248,6 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "*": _multiply,
     "frac": Evaluator.divide,
     "inverse": Evaluator.invert,
-    "^": Evaluator.power,
     "root": Evaluator.root,
     "!": Evaluator.factorial,
     "binom": Evaluator.binomial,
@@ -248,12 +260,21 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
 
 
 @lru_cache(maxsize=4096)
-def _sample(name: str, point: int) -> Fraction:
-    """A value for a symbol: positive at even points, negative at odd ones, within the unit
-    interval from the third on (for arcsin and its like)."""
-    seed = zlib.crc32(f"{name} {point}".encode())
-    value = Fraction(1000 + seed % 4999, 2003) if point < 2 else Fraction(1 + seed % 997, 1009)
+def _sample(name: str, point: int, whole_indices: bool) -> Fraction:
+    """A value for a symbol: positive at even points, negative at odd ones; of each six the third
+    and fourth within the unit interval (for arcsin and its like), the last two far out. An index
+    is a small natural number at the first four points, and up to 60 at the others."""
+    rng = random.Random(f"{name} {point}")
+    if whole_indices and is_index(name):
+        return Fraction(rng.randint(1, 4) if point < 4 else rng.randint(1, 60))
+    low, high = ((0.5, 3), (0.001, 1), (5, 500))[point % 6 // 2]
+    value = Fraction(rng.randint(int(low * _GRID), int(high * _GRID)), _GRID)
     return -value if point % 2 else value
+
+
+def is_index(name: str) -> bool:
+    """Whether a symbol is usually a whole number: i_1, k, n, p."""
+    return name[0] in "ijklmnpq" and name[1:2] in ("", "_", "'")
 
 
 def _rational_power(base: Fraction, exponent: int) -> Fraction:

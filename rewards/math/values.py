@@ -11,11 +11,25 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from rewards.math.evaluation import MAX_BITS, Evaluator, TooLarge, Undefined, context_of
+from rewards.math.evaluation import (
+    MAX_BITS,
+    Evaluator,
+    TooLarge,
+    Undefined,
+    context_of,
+    is_index,
+)
 from rewards.math.nodes import Node, contains, symbols
 
 NUM_POINTS = 4
-"""Sample points for expressions with symbols."""
+"""Sample points for smooth expressions with symbols."""
+NUM_MORE_POINTS = 12
+"""Sample points for those that are not analytic, or have indices; the most for equations."""
+NUM_RATIOS = 3
+"""A ratio at fewer points says nothing about whether it is constant."""
+
+_INDEXED = {"^": 1, "root": 1, "!": 0, "binom": 0, "floor": 0, "ceil": 0}
+"""The first part of an operation that an index makes one over whole numbers."""
 
 _CONTEXTS = (context_of(50), context_of(100))
 """Working precisions, in digits."""
@@ -68,33 +82,48 @@ def same_value(gold: Node, answer: Node) -> bool | None:
 def ratio_sign(gold: Node, answer: Node) -> int | None:
     """The sign of the constant c when answer = c * gold with c != 0 at every point; else 0, or
     None when sums leave that open."""
-    ratios: list[Any] = []
-    for point in range(NUM_POINTS):
-        evaluator = Evaluator(_CONTEXTS[0], point, natural_log=True)
+    both = Node("pair", (gold, answer))
+    whole_indices = _has_index(both)
+    context, ratios = _CONTEXTS[0], list[Any]()
+    for point in range(NUM_MORE_POINTS):
+        evaluator = Evaluator(context, point, True, whole_indices)
         try:
-            ratio = evaluator.divide(evaluator.value(answer), evaluator.value(gold))
+            ratio = evaluator.real(evaluator.divide(*map(evaluator.value, (answer, gold))))
         except Undefined:
             continue
-        if _imaginary(_CONTEXTS[0], evaluator.real(ratio)):
+        except TooLarge:
+            if point < NUM_POINTS:
+                raise
             continue
-        ratios.append(evaluator.real(ratio))
-    tolerance = _CONTEXTS[0].mpf(_SMALL)
-    constant = bool(ratios) and all(
-        abs(ratio - ratios[0]) <= tolerance * abs(ratios[0]) for ratio in ratios
-    )
+        if not _imaginary(context, ratio):
+            ratios.append(ratio)
+        if len(ratios) == NUM_POINTS:
+            break
+    if len(ratios) < NUM_RATIOS:
+        return None
+    tolerance = context.mpf(_SMALL)
+    constant = all(abs(ratio - ratios[0]) <= tolerance * abs(ratios[0]) for ratio in ratios)
     if not constant or ratios[0] == 0:
-        return None if contains(Node("pair", (gold, answer)), "opaque") else 0
-    return 1 if _CONTEXTS[0].re(ratios[0]) > 0 else -1
+        return None if contains(both, "opaque") else 0
+    return 1 if context.re(ratios[0]) > 0 else -1
 
 
 def _same_under(gold: Node, answer: Node, natural_log: bool) -> bool | None:
-    names = symbols(gold) | symbols(answer)
-    is_complex = contains(Node("pair", (gold, answer)), "constant", "i")
+    both = Node("pair", (gold, answer))
+    names = symbols(both)
+    is_complex = contains(both, "constant", "i")
+    whole_indices = _has_index(both)
+    more = whole_indices or _is_piecewise(both)
     agreed = False
-    for point in range(NUM_POINTS if names else 1):
+    for point in range((NUM_MORE_POINTS if more else NUM_POINTS) if names else 1):
+        evaluators = [Evaluator(each, point, natural_log, whole_indices) for each in _CONTEXTS]
         try:
-            verdict = _same_at(gold, answer, point, natural_log, not names or is_complex)
+            verdict = _same_at(gold, answer, evaluators, not names or is_complex)
         except Undefined:
+            continue
+        except TooLarge:  # as a^{n^2} is for a large n
+            if point < NUM_POINTS:
+                raise
             continue
         if verdict is False:
             return False
@@ -102,14 +131,31 @@ def _same_under(gold: Node, answer: Node, natural_log: bool) -> bool | None:
     return True if agreed else None
 
 
+def _has_index(node: Node) -> bool:
+    """Whether a symbol that is usually a whole number stands where only that makes sense, or where
+    others would hide a difference: (-1)^n, n!, \\lfloor n/2 \\rfloor."""
+    first = _INDEXED.get(node.kind, len(node.parts))
+    names = frozenset[str]().union(*map(symbols, node.parts[first:]))
+    return any(map(is_index, names)) or any(map(_has_index, node.parts))
+
+
+def _is_piecewise(node: Node) -> bool:
+    """Whether small points may not tell for large ones: |x - 5| is 5 - x up to 5."""
+    here = node.kind in ("abs", "root", "floor", "ceil") or (
+        node.kind == "^" and (contains(node.parts[1], "frac") or contains(node.parts[1], "inverse"))
+    )
+    return here or any(map(_is_piecewise, node.parts))
+
+
 def _same_at(
-    gold: Node, answer: Node, point: int, natural_log: bool, complex_counts: bool
+    gold: Node, answer: Node, evaluators: list[Evaluator], complex_counts: bool
 ) -> bool | None:
-    """At one point; None where one side is not real while the symbols are."""
+    """At one point, the coarser evaluator first; None where one side is not real while the
+    symbols are."""
     differences: list[Any] = []
     scale: Any = 0
-    for context in _CONTEXTS:
-        evaluator = Evaluator(context, point, natural_log)
+    for evaluator in evaluators:
+        context = evaluator.context
         left, right = evaluator.pair(evaluator.value(gold), evaluator.value(answer))
         if isinstance(left, Fraction):
             return left == right
@@ -123,7 +169,12 @@ def _same_at(
             return None
         scale = max(abs(left), abs(right))
         differences.append(abs(left - right))
-        if scale > context.mpf(_SMALL) and differences[0] > context.mpf(_DISTINCT) * scale:
+        is_near = evaluator.point < NUM_POINTS  # further out, what cancels may leave only noise
+        if (
+            is_near
+            and scale > context.mpf(_SMALL)
+            and differences[0] > context.mpf(_DISTINCT) * scale
+        ):
             return False
     coarse, fine = differences
     return bool(fine <= _NOISE * coarse or fine <= _CONTEXTS[1].mpf(10) ** _AGREE * scale)
