@@ -115,6 +115,8 @@ _TABLE: tuple[tuple[str, _Replacement], ...] = (
     (r"(?<=\d)\\[,;:! ](?=\d{3}(?!\d))", ","),
     (r"(?<!\\)\\[,;:! >]|~", " "),
     (r"\\([A-Za-z]+)(?![A-Za-z])", _rename),
+    (r"(?<=[A-Za-z])\\(?:mathrm|text|operatorname)\s*\{\s*([eid])\s*\}", r" \1"),
+    (r"\\(?:mathrm|text|operatorname)\s*\{\s*([eid])\s*\}", r"\1"),
     (r"\^\s*(?:\\circ_?(?![A-Za-z])|\{\s*\\circ_?\s*\})|\\circ_", r"^{\\circ}"),
     (r"(?<!\\)%", r"\\%"),
     (r"<=", r"\\le "),
