@@ -28,6 +28,7 @@ _GREEK = re.compile(
     r"(?![A-Za-z])"
 )
 _NUMBER = re.compile(r"[0-9]{1,3}+(?:,[0-9]{3})++(?:\.[0-9]++)?+|[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++")
+_REPEATING = re.compile(r"([0-9]*+)\.([0-9]*+)\s*\\(?:overline|bar)\s*\{\s*([0-9]++)\s*\}")
 _COMMAND = re.compile(r"\\[A-Za-z]++")
 _NO_FACTOR = ("\\cdot", "\\times", "\\div", "\\rfloor", "\\rceil")
 _APPLIED = "fghFGH"
@@ -171,6 +172,10 @@ class _Parser:
 
     def unguarded_atom(self) -> Node:
         self.skip()
+        repeating = _REPEATING.match(self.text, self.at)
+        if repeating is not None:
+            self.at = repeating.end()
+            return Node("number", value=_repeating(*repeating.groups()))
         number = _NUMBER.match(self.text, self.at)
         if number is not None:
             self.at = number.end()
@@ -300,3 +305,10 @@ class _Parser:
         else:
             node = Node("function", (operand,), name=name)
         return node if exponent is None else Node("^", (node, exponent))
+
+
+def _repeating(whole: str, fixed: str, period: str) -> Fraction:
+    """0.1\\overline{6} is (1 + 6/9) / 10."""
+    start = int(f"0{whole}{fixed}")
+    nines = 10 ** len(period) - 1
+    return (start + Fraction(int(period), nines)) / 10 ** len(fixed)
