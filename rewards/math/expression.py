@@ -21,6 +21,10 @@ FUNCTIONS = (
     *("sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan"),
     *("sinh", "cosh", "tanh", "ln", "log", "lg", "exp"),
 )
+_INVERTED = ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh")
+"""Whose power -1 is the inverse function: \\sin^{-1} is arcsin."""
+_ONE = Node("number", value=Fraction(1))
+_MINUS_ONES = (Node("group", (Node("number", value=Fraction(-1)),)), Node("neg", (_ONE,)))
 _CONSTANTS = {"\\pi": "pi", "\\infty": "inf", "e": "e", "i": "i"}
 _GREEK = re.compile(
     r"\\(alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|rho|sigma|tau"
@@ -298,7 +302,7 @@ class _Parser:
             while self.starts_factor() and not self.sees(*(f"\\{f}" for f in FUNCTIONS)):
                 factors += self.juxtaposed(factors.pop(), self.power())
             operand = factors[0] if len(factors) == 1 else Node("*", tuple(factors))
-        if exponent is not None and exponent == Node("number", value=Fraction(-1)):
+        if name in _INVERTED and exponent in _MINUS_ONES:
             return Node("function", (operand,), name=f"arc{name}")
         if base is not None:
             node = Node("log_base", (operand, base))
