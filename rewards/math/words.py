@@ -8,9 +8,14 @@ import re
 _CHOICE = re.compile(r"\(?([A-J])\)?\.?")
 _CHOSEN = re.compile(
     r"(?:(?:option|choice|answer|选项?|选择)\s*:?\s*)?[(\[【]?\s*([A-Ja-j])\s*"
-    r"(?:[)\]】.:,](?:\s*(?P<rest>.*))?)?$",
+    r"(?P<rest>[)\]】.:,].*)?$",
     re.IGNORECASE,
 )
+_ANOTHER = re.compile(
+    r"^,\s*\(?[A-J](?![A-Za-z])|\([A-J]\)|(?<![A-Za-z])[A-J][.):]"
+    r"|(?:^\W*|\bor|\band|[,;/&和或])\s*[A-J]\W*$"
+)
+"""A second choice after the first one; a lone capital within the option's text is none."""
 _SEVERAL = re.compile(r"\(?[A-J]\)?(?:\s*(?:,|;|和|and|&)?\s*\(?[A-J]\)?)+")
 _TEXT_COMMAND = re.compile(r"\\(?:text|mathrm|operatorname)\s*\{([^{}]*)\}")
 _FILLER = re.compile(r"^(?:(?:it|he|she|they|there|this|that) (?:is|are)|on|the|an?|in|at)\s+")
@@ -46,8 +51,7 @@ def is_choice(answer: str, letter: str) -> bool:
     match = _CHOSEN.match(without_commands(answer))
     if match is None or match[1].upper() != letter:
         return False
-    rest = match["rest"] or ""
-    return not re.search(r"(?<![A-Za-z])[A-J](?![A-Za-z])", rest)
+    return _ANOTHER.search(match["rest"] or "") is None
 
 
 def choices(text: str) -> frozenset[str] | None:
