@@ -206,6 +206,8 @@ def _read_matrix(text: str) -> Matrix | None:
 
 def _read_relation(text: str, signs: tuple[str, ...]) -> Answer:
     sides = [side.strip() for side in _split_relation(text)]
+    if not sides[0] and signs[0] in ("=", "\\approx"):  # what it is equal to is in the problem
+        return _read_one(text.partition(signs[0])[2])
     if "\\approx" in signs and len(signs) > 1:  # x = 1/3 \\approx 0.33: the value is 1/3
         cut = signs.index("\\approx")
         sides, signs = sides[: cut + 1], signs[:cut]
