@@ -214,7 +214,9 @@ def _read_relation(text: str, signs: tuple[str, ...]) -> Answer:
     names = is_name(sides[0])
     if signs == ("\\approx",):
         return _assign(sides[0], _read_one(sides[1]), sides[1]) if names else _read_one(sides[0])
-    if signs in (("\\in",), ("\\equiv",)) or (set(signs) == {"="} and names and sides[-1]):
+    if signs == ("\\in",):  # a + b \in [0, 1] gives a range, 4 \in 5 nothing
+        names = names or re.search(r"(?<![\\A-Za-z])[A-Za-z]", sides[0]) is not None
+    if names and sides[-1] and (signs in (("\\in",), ("\\equiv",)) or set(signs) == {"="}):
         return _assign(sides[0], _read_one(sides[-1]), sides[-1])
     return Relation(tuple(sides), signs)
 
