@@ -49,7 +49,9 @@ class _Comparison:
         gold, answer = self.texts
         if words(gold) is not None or words(answer) is not None:
             return self.scalars(gold, answer)
-        pointed = decimal_comma(gold), decimal_comma(answer)
+        # A gold answer of 3,14 is rather a list; 0,75 hardly is.
+        gold_point = decimal_comma(gold) if re.match("[+-]?0,", gold) else None
+        pointed = gold_point, decimal_comma(answer)
         one_comma = (pointed[0] is None) != (pointed[1] is None)
         if one_comma and self.scalars(pointed[0] or gold, pointed[1] or answer):
             return True

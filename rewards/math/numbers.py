@@ -110,8 +110,9 @@ def decimal_places(text: str) -> int | None:
 
 def decimal_comma(text: str) -> str | None:
     """The same number with a decimal point if the text has a decimal comma that cannot separate
-    thousands or, with one decimal only, list items: "1,22" and "0,111", not "1,000" or "1,2"."""
-    if re.fullmatch(r"[+-]?(?:0,[0-9]+|[0-9]+,(?:[0-9]{2}|[0-9]{4,}))", text):
+    thousands or, with one decimal only, list items: "1,22" and "0,111", not "1,000", "1,2" or
+    "0,1"."""
+    if re.fullmatch(r"[+-]?(?:0,[0-9]{3}|[0-9]+,(?:[0-9]{2}|[0-9]{4,}))", text):
         return text.replace(",", ".")
     return None
 

@@ -55,6 +55,7 @@ def test_decimal_commas() -> None:
     assert decimal_comma("0,111") == "0.111"
     assert decimal_comma("1,000") is None
     assert decimal_comma("1,2") is None
+    assert decimal_comma("0,1") is None
 
 
 @pytest.mark.parametrize(
