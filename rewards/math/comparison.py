@@ -87,7 +87,8 @@ class _Comparison:
             if not variables[0] & variables[1] and variables[0] and variables[1]:
                 return None
         left, right = as_region(gold), as_region(answer)
-        return None if left is None or right is None else (left, right)
+        # Two empty ones rather lack an "or": they are compared as they are written.
+        return (left, right) if left is not None and right is not None and left + right else None
 
     def unlike(self, gold: Answer, answer: Answer) -> bool:
         """Everything but named values and regions."""

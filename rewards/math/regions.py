@@ -18,6 +18,8 @@ from rewards.math.structure import Answer, Interval, Items, Relation, Scalar, Un
 from rewards.math.values import bounds
 
 LOWEST, HIGHEST = "-\\infty", "\\infty"
+MAX_INTERVALS = 100
+"""Intersections of more are not worked out."""
 Region = tuple[Interval, ...]
 """Intervals in order; a point is one from itself to itself."""
 
@@ -40,6 +42,8 @@ def as_region(answer: Answer) -> Region | None:
         case Relation():
             return _solved(answer)
         case Items(kind="all", items=items):
+            if len({name for item in items for name in _unknowns(item)}) > 1:
+                return None
             return _intersected([as_region(item) for item in items])
         case Items(kind="tuple" | "closed" as kind, items=(Scalar(text=low), Scalar(text=high))):
             return (Interval(low, high, kind == "closed", kind == "closed"),)
@@ -144,21 +148,32 @@ def _is_unknown(text: str) -> bool:
     return re.fullmatch(rf"{name}'?\s*(?:\([^()]*\))?", text.strip()) is not None
 
 
+def _unknowns(answer: Answer) -> list[str]:
+    """The sides of an inequality that are no numbers; |x| is about x."""
+    sides = answer.sides if isinstance(answer, Relation) else ()
+    return [re.sub(r"[|\s]", "", side) for side in sides if _place(side) is None]
+
+
 def _intersected(parts: list[Region | None]) -> Region | None:
-    """Of single intervals."""
-    common = Interval(LOWEST, HIGHEST, False, False)
+    common: Region = (Interval(LOWEST, HIGHEST, False, False),)
     for part in parts:
-        if part is None or len(part) != 1:
+        if part is None or any(_place(end) is None for i in part for end in (i.low, i.high)):
             return None
-        places = [_place(end) for end in (common.low, common.high, part[0].low, part[0].high)]
-        if any(place is None for place in places):
+        shared = (_overlap(left, right) for left in common for right in part)
+        common = tuple(each for each in shared if each is not None)
+        if len(common) > MAX_INTERVALS:
             return None
-        low, high, other_low, other_high = map(_key, places)
-        if (other_low, not part[0].has_low) > (low, not common.has_low):
-            common = replace(common, low=part[0].low, has_low=part[0].has_low)
-        if (other_high, part[0].has_high) < (high, common.has_high):
-            common = replace(common, high=part[0].high, has_high=part[0].has_high)
-    return (common,)
+    return common
+
+
+def _overlap(left: Interval, right: Interval) -> Interval | None:
+    """What two intervals with numeric ends have in common."""
+    first = max((left, right), key=lambda each: (_key(_place(each.low)), not each.has_low))
+    last = min((left, right), key=lambda each: (_key(_place(each.high)), each.has_high))
+    low, high = _key(_place(first.low)), _key(_place(last.high))
+    if low > high or (low == high and not (first.has_low and last.has_high)):
+        return None
+    return Interval(first.low, last.high, first.has_low, last.has_high)
 
 
 def _merged(region: Region) -> Region:
