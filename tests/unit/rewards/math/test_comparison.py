@@ -11,6 +11,7 @@ PIECES = (
     *("\\pm ", "\\cup ", "\\%", "\\text{cm}", "\\pi", "\\infty", "\\ln ", "\\log_", "\\binom"),
     *("\\begin{pmatrix}", "\\end{pmatrix}", "&", "\\\\", "or ", "\\mathbb{R}", "\\setminus", "是"),
     *("\\pmod", "\\sum_{k=1}^{3}", "'", " ", "\\circ", "$", "m", "1/0"),
+    *("\\lfloor ", "\\rfloor", "\\lceil ", "\\rceil", "\\sin ", "\\tan^{-1}", "\\cot ", "n", "f("),
 )
 
 
