@@ -24,6 +24,7 @@ NOT_FOLLOWED = {
     ("$(\\frac{3}{5},\\frac{8}{3}]$", "$(0.6,2.6667]$"): "8/3 is not 2.6667",
     ("$x \\in [-2,7]$", "$-2 \\\\le x \\\\le 7$"): "is listed as right and as wrong",
     ("$f(x)$", "$f(y)$"): "is listed as right and as wrong",
+    ("1,22", "1.22"): "a gold answer of 1,22 is rather a list",
     ("$1 - \\frac{1}{\\mathrm{e}}$", "$1 + \\frac{1}{\\mathrm{e}}$"): "1 - 1/e is not 1 + 1/e",
 }
 """Published pairs whose label is mathematically wrong or needs an option, with the reason."""
