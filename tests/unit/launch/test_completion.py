@@ -34,7 +34,7 @@ def bash(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("line", "expected"),
     [
         ("launch pl", ["plan"]),
-        ("launch run r1_z", ["r1_zero"]),
+        ("launch run r1_z", ["r1_zero", "r1_zero_64k"]),
         ("launch run r1_zero model=nano_v", ["nano_v3"]),
         ("launch run algorithm.loss=gs", ["gspo"]),
         ("launch plan learner.gradient_ch", ["learner.gradient_checkpointing=true",
