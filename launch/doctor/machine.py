@@ -138,7 +138,7 @@ def flash_attention_error() -> str:
         FLASH_ATTN_KERNEL_FALLBACK,
         lazy_import_flash_attention,
     )
-    from transformers.utils import is_flash_attn_2_available
+    from transformers.utils.import_utils import is_flash_attn_2_available
 
     name = "flash_attention_2"
     kernel = FLASH_ATTN_KERNEL_FALLBACK[name]
