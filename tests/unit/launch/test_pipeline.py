@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -22,19 +18,14 @@ from configs.compose import from_yaml, load_config
 from configs.errors import UserError
 from configs.pipeline import PipelineConfig
 from configs.plan_placement import actors_of_a_run
-from configs.schema import FolderModel
 from configs.shape import NANO_FACTS
 from launch.backends.base import Job
 from launch.backends.job import submit, write_job
 from launch.backends.slurm import SlurmBackend
-from launch.child import run_child
 from launch.cli import main
 from launch.driver import drive
 from launch.manifest import (
-    BLOCK_BYTES,
-    SAMPLED_BLOCKS,
     Manifest,
-    given_model_hash,
     product_hash,
     product_sizes,
     read_manifest,
@@ -51,12 +42,6 @@ from launch.stages import StageRun, actors_on_a_node, check_given_files, stage_r
 from launch.stop import stop_asked, withdraw_stop
 
 ON_SLURM = ("cluster=slurm",)
-CHILD = """
-import sys
-from launch.child import run_child
-print("up", flush=True)
-run_child("launch.cli", "run", *sys.argv[1:])
-"""
 
 
 def pipeline(folder: Path, *words: str) -> tuple[PipelineConfig, dict[str, StageRun]]:
@@ -243,35 +228,6 @@ def test_what_a_stage_made_is_hashed_alike_by_those_that_read_it(tmp_path: Path)
     assert input_hashes(runs["sft_cold_start"], config)["data.path"] == made.product
 
 
-def test_a_given_model_is_known_by_its_content(tmp_path: Path) -> None:
-    """Not by its place and its times; other weights of the same shape are another model."""
-    size = 3 * SAMPLED_BLOCKS * BLOCK_BYTES + 1
-    weights = bytearray(size)
-    folders = [tmp_path / name for name in ("given", "copy", "trained")]
-    for folder in folders:
-        folder.mkdir()
-        (folder / "config.json").write_text("{}")
-        if folder.name == "trained":
-            weights[:] = b"\1" * size
-        (folder / "model.safetensors").write_bytes(weights)
-    given, copy, trained = (given_model_hash(FolderModel(path=str(each))) for each in folders)
-    assert given == copy != trained
-    (folders[1] / "config.json").write_text("[]")
-    assert given_model_hash(FolderModel(path=str(folders[1]))) != given
-
-
-@pytest.mark.parametrize("size", [1, BLOCK_BYTES + 1, SAMPLED_BLOCKS * BLOCK_BYTES])
-def test_every_byte_of_a_small_model_counts(tmp_path: Path, size: int) -> None:
-    hashes = set()
-    for place in (None, 0, size // 2, size - 1):
-        weights = bytearray(size)
-        if place is not None:
-            weights[place] = 1
-        (tmp_path / "model.safetensors").write_bytes(weights)
-        hashes.add(given_model_hash(FolderModel(path=str(tmp_path))))
-    assert len(hashes) == (2 if size == 1 else 4)
-
-
 def test_a_damaged_product_is_made_again(tmp_path: Path) -> None:
     config, runs = pipeline(tmp_path, "recipe.until=zero")
     zero = runs["zero"]
@@ -297,63 +253,6 @@ def test_a_manifest_says_what_was_learnt_from_and_what_was_made(tmp_path: Path) 
     assert _counts(tmp_path) == {"step": 1}
     (tmp_path / "counts.json").write_text(json.dumps({"samples": 8, "kept": 3}))
     assert _counts(tmp_path) == {"step": 1, "data": {"samples": 8, "kept": 3}}
-
-
-def test_exit_codes_come_through() -> None:
-    assert run_child("launch.cli", "run", "r1_zero", "recipe.stepz=1") == 2
-
-
-def test_a_child_in_the_background_is_ended_tidily(tmp_path: Path) -> None:
-    """Where SIGINT is ignored, as after `nohup ... &` in a script."""
-    up, tidy = tmp_path / "up", tmp_path / "tidy"
-    setup = "import time, pathlib, launch.cluster as c; c.end_tidily_when_terminated()"
-    wait = f"pathlib.Path({str(up)!r}).touch(); time.sleep(60)"
-    work = f"try: {wait}\nfinally: pathlib.Path({str(tidy)!r}).touch()"
-    words = ["timeit", "-n1", "-r1", f"-s{setup}", work]
-    code = f"{setup}; from launch.child import run_child; run_child(*{words!r})"
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code],
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_IGN),
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        while not up.exists():
-            assert parent.poll() is None
-            time.sleep(0.05)
-        parent.terminate()
-        parent.wait(timeout=20)
-    finally:
-        parent.kill()
-    assert tidy.exists()
-
-
-def test_something_is_done_while_a_child_runs() -> None:
-    calls: list[float] = []
-    script = "import time; time.sleep(1.3)"
-    code = run_child("timeit", "-n1", "-r1", script, meanwhile=lambda: calls.append(0.0))
-    assert code == 0 and len(calls) >= 2
-
-
-def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
-    """Killed while the child still imports, long before it could start anything."""
-    folder = tmp_path / "run"
-    parent = subprocess.Popen(
-        [sys.executable, "-c", CHILD, "r1_zero", f"run_dir={folder}", "cluster.threads=1"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
-    deadline = time.monotonic() + 60
-    while not children.read_text().split():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    child = int(children.read_text().split()[0])
-    time.sleep(0.2)
-    os.kill(parent.pid, signal.SIGKILL)
-    parent.wait()
-    while Path(f"/proc/{child}").exists():
-        assert time.monotonic() < deadline, "the child lives on"
-        time.sleep(0.05)
 
 
 def test_a_pipeline_is_watched_and_stopped_like_a_run(
