@@ -205,8 +205,7 @@ def _table(name: str, config: RlConfig, rounds: Sequence[Round]) -> Table:
         peak = max(line.get(key, 0.0) for line in metrics)
         table.add_row(f"  {key.removeprefix(prefix)}", "", f"{peak:.2f}")
     ratios = " ".join(f"{each.ratio:.2f}" for each in rounds)
-    of_rounds = f" in {len(rounds)} rounds" if len(rounds) > 1 else ""
-    table.add_row(f"whole / sum{of_rounds}, at most {LIMITS[name]}", ratios, "")
+    table.add_row(f"whole / sum, at most {LIMITS[name]}", ratios, "")
     table.add_row("sampled tokens/s, end to end", f"{sampled / whole:.0f}", "")
     table.add_row("sampled tokens/s, sampler alone", f"{sampled / sampler:.0f}", "")
     trained = typical("perf/total_num_tokens")
